@@ -1,0 +1,57 @@
+import { z } from "zod";
+import { databaseNames, serverNames } from "./vocabulary.ts";
+
+/**
+ * The file that an application server reads at start (`server.json` in its configuration folder).
+ * Rendered by `core/render/server.ts`, validated by `server/`. Paths are absolute inside the container.
+ * No secret stands in it: secrets are in the files it names (mode 0600).
+ */
+export const serverConfigSchema = z.strictObject({
+  stack: z.string().min(1),
+  server: z.strictObject({
+    id: z.enum(serverNames),
+    displayName: z.string().min(1),
+  }),
+  listen: z.strictObject({
+    address: z.string().default("0.0.0.0"),
+    port: z.number().int().min(1).max(65535),
+    certificateFile: z.string(),
+    keyFile: z.string(),
+  }),
+  /** Every database of the model; which one is writable is found out at run time, never configured. */
+  databases: z
+    .array(
+      z.strictObject({
+        name: z.enum(databaseNames),
+        address: z.string().min(1),
+        port: z.number().int().min(1).max(65535),
+        /** The name that the database's certificate is verified against. */
+        certificateName: z.string().min(1),
+      }),
+    )
+    .min(1),
+  postgres: z.strictObject({
+    database: z.string().min(1),
+    caFile: z.string(),
+    /** Does the work: no ownership, no DDL. */
+    application: z.strictObject({ user: z.string(), passwordFile: z.string() }),
+    /** Owns the schema: runs migrations on a read/write server, nothing else. */
+    migration: z.strictObject({ user: z.string(), passwordFile: z.string() }),
+    poolSize: z.number().int().min(1).max(200).default(20),
+    connectTimeoutSeconds: z.number().positive().default(1),
+    statementTimeoutSeconds: z.number().positive().default(15),
+  }),
+  /** 32 bytes, base64: AES-256-GCM. Lies outside the data and outside the database. */
+  encryptionKeyFile: z.string(),
+  /** SHA-256 of the administrator's token, hex. */
+  adminTokenHashFile: z.string(),
+  /** A volume of the server's own: the highest timeline it has seen, later the audit spool. */
+  stateDirectory: z.string(),
+  /** How long a request waits for a writable database before it is answered 503. */
+  writeHoldSeconds: z.number().min(0).default(5),
+  logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
+});
+
+export type ServerConfig = z.infer<typeof serverConfigSchema>;
+/** What the renderer writes: defaults may be left out. */
+export type ServerConfigInput = z.input<typeof serverConfigSchema>;

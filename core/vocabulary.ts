@@ -1,0 +1,29 @@
+/** The words of the project, once: config, code, status, evidence and docs all use these and no others. */
+
+/** Deployment models: which servers and databases exist. */
+export const models = ["full", "secondary", "read-only"] as const;
+export type Model = (typeof models)[number];
+
+/** Application servers, named by their role. */
+export const serverNames = ["primary", "secondary", "read-only"] as const;
+export type ServerName = (typeof serverNames)[number];
+
+/** PostgreSQL nodes: `shared` serves primary and secondary, `read-only` is the streaming replica. */
+export const databaseNames = ["shared", "read-only"] as const;
+export type DatabaseName = (typeof databaseNames)[number];
+
+/** What the deployment as a whole is in now. */
+export const phases = ["normal", "promoting", "promoted", "restoring", "rebuilding", "degraded"] as const;
+export type Phase = (typeof phases)[number];
+
+/** One role of PostgreSQL per duty; each has only what that duty needs. */
+export const databaseRoles = [
+  "application",
+  "migration",
+  "replication",
+  "rewind",
+  "monitoring",
+  "operator",
+  "audit",
+] as const;
+export type DatabaseRole = (typeof databaseRoles)[number];
