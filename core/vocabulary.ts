@@ -24,6 +24,5 @@ export const databaseRoles = [
   "rewind",
   "monitoring",
   "operator",
-  "audit",
 ] as const;
 export type DatabaseRole = (typeof databaseRoles)[number];

@@ -1,0 +1,14 @@
+/** A file of a node's configuration folder. */
+export interface ConfigurationFile {
+  /** Name relative to the folder. */
+  readonly name: string;
+  readonly content: string;
+  /** 0o600 unless said otherwise: most hold secrets. Everything belongs to the node's user. */
+  readonly mode?: number;
+}
+
+/** Where a node finds its configuration: a link that is swapped as a whole. */
+export const configurationFolder = "/var/lib/pg-continuity/config";
+
+/** The node's own memory: intent, highest timeline seen. Beside the configuration, never inside. */
+export const stateFolder = "/var/lib/pg-continuity";

@@ -1,0 +1,101 @@
+import { endpoint, internalPorts, type Topology } from "../topology.ts";
+import { configurationFolder } from "./files.ts";
+
+/**
+ * How often HAProxy asks, and how long it waits for an answer, in milliseconds. A killed server's address goes silent
+ * instead of refusing, so the worst case until it is out is interval + timeout + fastInterval + timeout = 950 ms.
+ */
+export const checkTiming = { interval: 250, fastInterval: 150, timeout: 275, fall: 2, rise: 1 } as const;
+
+/**
+ * `haproxy.cfg`: one TLS entry point; primary → secondary → read-only by the servers' own health. HAProxy takes the
+ * first usable line, the later ones are backups in their order. Sessions of a server that fails are cut at once.
+ */
+export function renderHaproxy(topology: Topology): string {
+  const servers = topology.servers.map((server, index) => {
+    const { address, port } = endpoint(topology.gateway, server);
+    const role = index === 0 ? "" : " backup";
+    return `    server ${server.name} ${address}:${port} check sni str(${server.node}) check-sni ${server.node} verifyhost ${server.node}${role}`;
+  });
+  const { interval, fastInterval, timeout, fall, rise } = checkTiming;
+  return `# Rendered from the stack's config; edits here are overwritten by the next "pulumi up".
+global
+    log stdout format raw local0 info
+    maxconn 4096
+    stats socket /tmp/haproxy.sock mode 600 level operator
+    ssl-default-bind-options ssl-min-ver TLSv1.2
+    ssl-default-server-options ssl-min-ver TLSv1.2
+    hard-stop-after 30s
+
+defaults
+    mode http
+    log global
+    option httplog
+    option dontlognull
+    option redispatch 1
+    option http-server-close
+    retries 2
+    # Only what certainly did not reach a server is sent again: a repeated write would be a second write.
+    retry-on conn-failure
+    timeout connect 500ms
+    timeout client 60s
+    timeout server 60s
+    timeout http-request 10s
+    timeout http-keep-alive 10s
+    timeout queue 5s
+    timeout check ${timeout}ms
+
+# The engine's own name server: a server's container that was replaced has another address.
+resolvers engine
+    nameserver docker 127.0.0.11:53
+    resolve_retries 2
+    timeout resolve 300ms
+    timeout retry 300ms
+    hold valid 1s
+    hold obsolete 5s
+
+frontend entry
+    bind :${internalPorts.gateway} ssl crt ${configurationFolder}/gateway.pem alpn h2,http/1.1
+    http-response set-header Strict-Transport-Security max-age=31536000
+    http-request set-header X-Forwarded-For %[src]
+    http-request set-header X-Forwarded-Proto https
+    default_backend servers
+
+backend servers
+    option httpchk
+    # /primary, /secondary, /read-only: 200 only while that server can do its duty (docs/server-endpoints.md).
+    http-check send meth GET uri-lf /%[srv_name]
+    http-check expect status 200
+    default-server ssl ca-file ${configurationFolder}/ca.crt verify required inter ${interval}ms fastinter ${fastInterval}ms downinter ${interval}ms fall ${fall} rise ${rise} resolvers engine init-addr last,libc,none on-marked-down shutdown-sessions
+${servers.join("\n")}
+
+# Without any usable server the answer is as clear as a server's own.
+    errorfile 503 ${configurationFolder}/503.http
+
+frontend statistics
+    bind :${internalPorts.statistics}
+    stats enable
+    stats uri /
+    stats refresh 2s
+    http-request use-service prometheus-exporter if { path /metrics }
+`;
+}
+
+/** What the gateway answers while no server is usable: a problem document (RFC 9457), as the servers do. */
+export function renderUnavailable(): string {
+  const body = JSON.stringify({
+    type: "about:blank",
+    title: "Service Unavailable",
+    status: 503,
+    detail: "No application server can be reached at the moment. Nothing was changed; try again shortly.",
+  });
+  return [
+    "HTTP/1.1 503 Service Unavailable",
+    "Content-Type: application/problem+json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Retry-After: 2",
+    "Cache-Control: no-store",
+    "",
+    body,
+  ].join("\r\n");
+}

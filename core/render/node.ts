@@ -1,0 +1,89 @@
+import { createHash } from "node:crypto";
+import type { Credentials, KeyPair } from "../credentials.ts";
+import type { Settings } from "../settings.ts";
+import type { DatabaseNode, GatewayNode, ServerNode, Topology } from "../topology.ts";
+import { renderDatabaseNode } from "./databaseNode.ts";
+import type { ConfigurationFile } from "./files.ts";
+import { renderHaproxy, renderUnavailable } from "./haproxy.ts";
+import { renderPgHba, renderPostgresqlConf } from "./postgres.ts";
+import { renderRolesSql } from "./roles.ts";
+import { renderServerConfig } from "./server.ts";
+import { renderSlotsSql } from "./slots.ts";
+
+/** What a node's configuration is rendered from. */
+export interface RenderInput {
+  readonly topology: Topology;
+  readonly settings: Settings;
+  readonly credentials: Credentials;
+  /** The node's own certificate. */
+  readonly certificate: KeyPair;
+}
+
+/**
+ * The whole configuration folder of a node. A pure function, and the only place where configuration files come from:
+ * the same input gives the same files, byte for byte.
+ */
+export function renderNode(node: DatabaseNode | ServerNode | GatewayNode, input: RenderInput): readonly ConfigurationFile[] {
+  switch (node.kind) {
+    case "database":
+      return databaseFiles(node, input);
+    case "server":
+      return serverFiles(node, input);
+    case "gateway":
+      return gatewayFiles(input);
+  }
+}
+
+/** A short name for the content of a folder: the same files have the same name. */
+export function fingerprint(files: readonly ConfigurationFile[]): string {
+  const hash = createHash("sha256");
+  for (const { name, content, mode } of [...files].sort((a, b) => (a.name < b.name ? -1 : 1)))
+    hash.update(JSON.stringify([name, content, mode ?? 0o600]));
+  return hash.digest("hex").slice(0, 16);
+}
+
+function databaseFiles(database: DatabaseNode, input: RenderInput): readonly ConfigurationFile[] {
+  const { topology, settings, credentials, certificate } = input;
+  const passwords = (["replication", "rewind", "monitoring"] as const)
+    .map((role) => `*:*:*:${role}:${credentials.passwords[role]}\n`)
+    .join("");
+  return [
+    { name: "node.json", content: renderDatabaseNode(topology, database) },
+    { name: "postgresql.conf", content: renderPostgresqlConf(database, settings) },
+    { name: "pg_hba.conf", content: renderPgHba(topology) },
+    { name: "pg_ident.conf", content: "" },
+    { name: "roles.sql", content: renderRolesSql(credentials) },
+    { name: "slots.sql", content: renderSlotsSql(topology, database) },
+    { name: "pgpass", content: passwords },
+    ...tlsFiles(credentials, certificate),
+  ];
+}
+
+function serverFiles(server: ServerNode, input: RenderInput): readonly ConfigurationFile[] {
+  const { topology, credentials, certificate } = input;
+  return [
+    { name: "server.json", content: renderServerConfig(topology, server) },
+    { name: "application.password", content: credentials.passwords.application },
+    { name: "migration.password", content: credentials.passwords.migration },
+    { name: "encryption.key", content: `${credentials.encryptionKey}\n` },
+    { name: "admin-token.sha256", content: `${createHash("sha256").update(credentials.adminToken).digest("hex")}\n` },
+    ...tlsFiles(credentials, certificate),
+  ];
+}
+
+function gatewayFiles({ topology, credentials, certificate }: RenderInput): readonly ConfigurationFile[] {
+  return [
+    { name: "haproxy.cfg", content: renderHaproxy(topology) },
+    { name: "503.http", content: renderUnavailable() },
+    { name: "gateway.pem", content: `${certificate.certificate}${certificate.key}` },
+    { name: "ca.crt", content: credentials.authority.certificate },
+  ];
+}
+
+function tlsFiles(credentials: Credentials, certificate: KeyPair): readonly ConfigurationFile[] {
+  return [
+    { name: "ca.crt", content: credentials.authority.certificate },
+    { name: "node.crt", content: certificate.certificate },
+    { name: "node.key", content: certificate.key },
+  ];
+}

@@ -1,0 +1,75 @@
+import { defaultParameters, ownParameters } from "../postgresParameters.ts";
+import type { Settings } from "../settings.ts";
+import { applicationDatabase, type DatabaseNode, type Topology } from "../topology.ts";
+import { configurationFolder, stateFolder } from "./files.ts";
+
+/** `postgresql.conf` of a database: the same for every node but for the name it shows. */
+export function renderPostgresqlConf(database: DatabaseNode, settings: Settings): string {
+  const overrides = Object.fromEntries(
+    Object.entries(settings.postgresParameters).map(([name, value]) => [name, parameterText(value)]),
+  );
+  const parameters: Record<string, string> = {
+    ...defaultParameters,
+    ...overrides,
+    ...ownParameters(settings.slotWalKeepMegabytes),
+    cluster_name: database.node,
+    hba_file: `${configurationFolder}/pg_hba.conf`,
+    ident_file: `${configurationFolder}/pg_ident.conf`,
+    ssl_cert_file: `${configurationFolder}/node.crt`,
+    ssl_key_file: `${configurationFolder}/node.key`,
+    ssl_ca_file: `${configurationFolder}/ca.crt`,
+  };
+  const lines = Object.keys(parameters)
+    .sort()
+    .map((name) => `${name} = ${quote(parameters[name] ?? "")}`);
+  return [
+    `# ${database.node}. Rendered from the stack's config; edits here are overwritten by the next "pulumi up".`,
+    ...lines,
+    "# What this node is now (primary_conninfo, primary_slot_name): written from its intent.",
+    `include_if_exists = ${quote(`${stateFolder}/role.conf`)}`,
+    "",
+  ].join("\n");
+}
+
+/**
+ * `pg_hba.conf`: one line per duty, TLS and SCRAM for every TCP connection, the superuser only over the local socket.
+ * Whoever is not named is refused.
+ */
+export function renderPgHba(topology: Topology): string {
+  const sources = ["samenet", ...addressesOfOtherHosts(topology)];
+  const duties: readonly [database: string, role: string][] = [
+    [applicationDatabase, "application"],
+    [applicationDatabase, "migration"],
+    ["replication", "replication"],
+    // pg_rewind and a replica that synchronises logical slots need an ordinary connection.
+    ["postgres", "rewind"],
+    [`postgres,${applicationDatabase}`, "monitoring"],
+    [`postgres,${applicationDatabase}`, "operator"],
+  ];
+  const lines = duties.flatMap(([database, role]) =>
+    sources.map((source) => `hostssl\t${database}\t${role}\t${source}\tscram-sha-256`),
+  );
+  return [
+    "# TYPE\tDATABASE\tUSER\tADDRESS\tMETHOD",
+    "local\tall\tpostgres\tpeer",
+    ...lines,
+    "host\tall\tall\tall\treject",
+    "",
+  ].join("\n");
+}
+
+function addressesOfOtherHosts(topology: Topology): string[] {
+  if (topology.hosts.length === 1) return [];
+  return topology.hosts.map(({ address }) => (/^[0-9.]+$/.test(address) ? `${address}/32` : address));
+}
+
+function parameterText(value: string | number | boolean): string {
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return String(value);
+}
+
+/** A value of postgresql.conf in single quotes; a quote inside is doubled, line breaks cannot occur in a value. */
+function quote(value: string): string {
+  if (/[\r\n\0]/.test(value)) throw new Error(`a PostgreSQL parameter may not hold a line break: ${JSON.stringify(value)}`);
+  return `'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+}

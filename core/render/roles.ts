@@ -1,0 +1,57 @@
+import type { Credentials } from "../credentials.ts";
+import { applicationDatabase } from "../topology.ts";
+import { type DatabaseRole, databaseRoles } from "../vocabulary.ts";
+import { scramVerifier } from "./scram.ts";
+
+/** What each role may do beyond logging in. Attributes of ALTER ROLE. */
+const attributes: Readonly<Record<DatabaseRole, string>> = {
+  application: "CONNECTION LIMIT 150",
+  migration: "CONNECTION LIMIT 10",
+  replication: "REPLICATION CONNECTION LIMIT 10",
+  rewind: "CONNECTION LIMIT 5",
+  monitoring: "CONNECTION LIMIT 30",
+  // REPLICATION lets it create and drop slots; pg_hba lets it open no replication connection.
+  operator: "REPLICATION CONNECTION LIMIT 10",
+};
+
+/** The functions that pg_rewind needs on its source (PostgreSQL documentation, pg_rewind, Notes). */
+const rewindFunctions = [
+  "pg_catalog.pg_ls_dir(text, boolean, boolean)",
+  "pg_catalog.pg_stat_file(text, boolean)",
+  "pg_catalog.pg_read_binary_file(text)",
+  "pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)",
+];
+
+const operatorFunctions = ["pg_catalog.pg_promote(boolean, integer)", "pg_catalog.pg_wal_replay_resume()"];
+
+/**
+ * The SQL that brings roles, the application's database and grants to what they have to be. Idempotent; run as
+ * superuser over the local socket of the writable database. Holds SCRAM verifiers, no passwords.
+ */
+export function renderRolesSql(credentials: Pick<Credentials, "passwords" | "salts">): string {
+  const roles = databaseRoles.flatMap((role) => {
+    const verifier = scramVerifier(credentials.passwords[role], credentials.salts[role]);
+    return [
+      `SELECT 'CREATE ROLE "${role}"' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') \\gexec`,
+      `ALTER ROLE "${role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS ${attributes[role]} PASSWORD '${verifier}';`,
+    ];
+  });
+  return [
+    "\\set ON_ERROR_STOP on",
+    "\\set QUIET on",
+    "SET client_min_messages = warning;",
+    "-- A failing statement must not put a verifier into the log.",
+    "SET log_min_error_statement = panic;",
+    "SET log_min_duration_statement = -1;",
+    ...roles,
+    `SELECT 'CREATE DATABASE "${applicationDatabase}" OWNER migration' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${applicationDatabase}') \\gexec`,
+    `REVOKE ALL ON DATABASE "${applicationDatabase}", postgres, template1 FROM PUBLIC;`,
+    `GRANT CONNECT ON DATABASE "${applicationDatabase}" TO application, migration, monitoring, operator;`,
+    "GRANT CONNECT ON DATABASE postgres TO rewind, monitoring, operator, replication;",
+    "GRANT pg_monitor TO monitoring, operator;",
+    "GRANT pg_checkpoint TO operator;",
+    ...rewindFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO rewind;`),
+    ...operatorFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO operator;`),
+    "",
+  ].join("\n");
+}

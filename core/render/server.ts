@@ -1,0 +1,28 @@
+import type { ServerConfigInput } from "../serverConfig.ts";
+import { applicationDatabase, endpoint, internalPorts, type ServerNode, type Topology } from "../topology.ts";
+import { configurationFolder, stateFolder } from "./files.ts";
+
+/** `server.json` of an application server: no secret in it, only the names of the files that hold them. */
+export function renderServerConfig(topology: Topology, server: ServerNode): string {
+  const file = (name: string) => `${configurationFolder}/${name}`;
+  const config: ServerConfigInput = {
+    stack: topology.stack,
+    server: { id: server.name, displayName: server.displayName },
+    listen: { port: internalPorts.server, certificateFile: file("node.crt"), keyFile: file("node.key") },
+    databases: topology.databases.map((database) => ({
+      name: database.name,
+      ...endpoint(server, database),
+      certificateName: database.node,
+    })),
+    postgres: {
+      database: applicationDatabase,
+      caFile: file("ca.crt"),
+      application: { user: "application", passwordFile: file("application.password") },
+      migration: { user: "migration", passwordFile: file("migration.password") },
+    },
+    encryptionKeyFile: file("encryption.key"),
+    adminTokenHashFile: file("admin-token.sha256"),
+    stateDirectory: `${stateFolder}/memory`,
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}

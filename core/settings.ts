@@ -1,0 +1,219 @@
+import { closest, distance } from "fastest-levenshtein";
+import { z } from "zod";
+import { type Problem, ProblemsError } from "./problems.ts";
+import { isKnownParameter, managedParameters } from "./postgresParameters.ts";
+import { databaseNames, models, serverNames } from "./vocabulary.ts";
+
+/** The namespace of the project's config keys (the project's name in Pulumi.yaml). */
+export const configNamespace = "pg-continuity";
+
+const port = z.number().int().min(1).max(65535);
+
+/** The published port of each node. Every one can be set alone. */
+export const defaultPorts = {
+  gateway: 8443,
+  gatewayStatistics: 8404,
+  "primary-server": 8451,
+  "secondary-server": 8452,
+  "read-only-server": 8453,
+  "shared-database": 5451,
+  "read-only-database": 5452,
+} as const;
+
+const hostSchema = z.strictObject({
+  /** URL of the Docker engine: unix://, ssh:// or tcp:// (with TLS). */
+  docker: z.string().regex(/^(unix|ssh|tcp):\/\/.+/, "is no Docker URL (unix://, ssh:// or tcp://)"),
+  /** The address at which the other hosts reach what this host publishes. */
+  address: z.string().min(1),
+});
+
+const nodeNames = ["gateway", ...serverNames.map((n) => `${n}-server`), ...databaseNames.map((n) => `${n}-database`)];
+
+const parameterValue = z.union([z.string(), z.number(), z.boolean()]);
+
+/** What the stack's config may hold. Every key has a default; Pulumi.yaml declares the same ones. */
+export const settingsSchema = z.strictObject({
+  model: z.enum(models).default("full"),
+  hosts: z
+    .record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "is no host name (a-z, 0-9, -)"), hostSchema)
+    .default({ local: { docker: "unix:///var/run/docker.sock", address: "127.0.0.1" } }),
+  placement: z.partialRecord(z.enum(nodeNames), z.string()).default({}),
+  publishedAddress: z.ipv4().default("127.0.0.1"),
+  ports: z
+    .strictObject({
+      gateway: port.default(defaultPorts.gateway),
+      gatewayStatistics: port.default(defaultPorts.gatewayStatistics),
+      "primary-server": port.default(defaultPorts["primary-server"]),
+      "secondary-server": port.default(defaultPorts["secondary-server"]),
+      "read-only-server": port.default(defaultPorts["read-only-server"]),
+      "shared-database": port.default(defaultPorts["shared-database"]),
+      "read-only-database": port.default(defaultPorts["read-only-database"]),
+    })
+    .prefault({}),
+  displayNames: z.partialRecord(z.enum(serverNames), z.string().min(1).max(60)).default({}),
+  postgresParameters: z.record(z.string(), parameterValue).default({}),
+  slotWalKeepMegabytes: z.number().int().min(64).default(1024),
+});
+
+export type Settings = DeepReadonly<z.infer<typeof settingsSchema>>;
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/**
+ * Turns the stack's raw config into settings.
+ *
+ * @param raw all config of the stack as Pulumi hands it over: full key (`pg-continuity:model`) → text;
+ *   objects, numbers and booleans arrive as JSON text. Keys of other namespaces are left alone.
+ * @returns settings with every default filled in, frozen all the way down
+ * @throws ProblemsError with all problems at once: unknown keys (with the nearest known one), wrong types,
+ *   values out of range, and rules between keys
+ */
+export function parseSettings(raw: Readonly<Record<string, string>>): Settings {
+  const problems: Problem[] = [];
+  const known = Object.keys(settingsSchema.shape);
+  const values: Record<string, unknown> = {};
+  for (const [fullKey, text] of Object.entries(raw)) {
+    if (!fullKey.startsWith(`${configNamespace}:`)) continue;
+    const key = fullKey.slice(configNamespace.length + 1);
+    if (!known.includes(key)) problems.push(unknownKey(fullKey, key, known, configNamespace));
+    else values[key] = isText(key) ? text : parseJson(text);
+  }
+  const parsed = settingsSchema.safeParse(values);
+  if (!parsed.success) problems.push(...parsed.error.issues.flatMap((issue) => toProblems(issue, values)));
+  else problems.push(...crossFieldProblems(parsed.data));
+  if (problems.length > 0 || !parsed.success) throw new ProblemsError(problems);
+  return deepFreeze(parsed.data);
+}
+
+function isText(key: string): boolean {
+  return key === "model" || key === "publishedAddress";
+}
+
+/** Text that is no JSON stays text: the schema then says which type was wanted. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function unknownKey(path: string, key: string, known: readonly string[], set: string): Problem {
+  const nearest = closest(key, [...known]);
+  const hint =
+    distance(key, nearest) <= Math.max(2, key.length / 3)
+      ? `Did you mean "${nearest}"?`
+      : `Known are: ${known.join(", ")}.`;
+  return {
+    path,
+    reason: "is no setting of this project",
+    remedy: `${hint} Remove it with "pulumi config rm ${set === configNamespace ? path : key}".`,
+  };
+}
+
+function toProblems(issue: z.core.$ZodIssue, values: Record<string, unknown>): Problem[] {
+  const path = `${configNamespace}:${issue.path.map(String).join(".")}`;
+  if (issue.code === "unrecognized_keys") {
+    const parent = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], values);
+    const siblings = knownKeysAt(issue.path.map(String), parent);
+    return issue.keys.map((key) => {
+      const nearest = siblings.length > 0 ? closest(key, siblings) : undefined;
+      const hint = nearest && distance(key, nearest) <= Math.max(2, key.length / 3) ? ` Did you mean "${nearest}"?` : "";
+      return {
+        path: `${path}.${key}`,
+        reason: "is no setting of this project",
+        remedy: `Remove it.${hint}${siblings.length > 0 ? ` Known are: ${siblings.join(", ")}.` : ""}`,
+      };
+    });
+  }
+  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], values);
+  const top = String(issue.path[0]);
+  return [
+    {
+      path,
+      value: JSON.stringify(value),
+      reason: reasonOf(issue),
+      remedy: `Set it with "pulumi config set ${issue.path.length > 1 ? `--path '${issue.path.map(String).join(".")}'` : top} VALUE".`,
+    },
+  ];
+}
+
+function reasonOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_value":
+      return `is none of ${issue.values.map(String).join(", ")}`;
+    case "invalid_type":
+      return `is no ${issue.expected === "record" ? "object" : issue.expected}`;
+    case "too_small":
+      return `is too small (at least ${issue.minimum})`;
+    case "too_big":
+      return `is too large (at most ${issue.maximum})`;
+    case "invalid_key":
+      return `is not a known name (${issue.issues.map((inner) => inner.message).join("; ")})`;
+    case "invalid_format":
+      return issue.format === "ipv4" ? "is no IPv4 address" : issue.message;
+    default:
+      return issue.message;
+  }
+}
+
+function knownKeysAt(path: readonly string[], _parent: unknown): string[] {
+  if (path[0] === "ports") return Object.keys(defaultPorts);
+  if (path[0] === "hosts") return ["docker", "address"];
+  return [];
+}
+
+/** Rules that need more than one key. */
+function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[] {
+  const problems: Problem[] = [];
+  const byPort = new Map<number, string>();
+  for (const [name, number] of Object.entries(settings.ports)) {
+    const other = byPort.get(number);
+    if (other)
+      problems.push({
+        path: `${configNamespace}:ports.${name}`,
+        value: String(number),
+        reason: `is the port of ${other} too`,
+        remedy: `Give one of the two another port: "pulumi config set --path 'ports.${name}' PORT".`,
+      });
+    byPort.set(number, name);
+  }
+  for (const [node, host] of Object.entries(settings.placement)) {
+    if (host !== undefined && !(host in settings.hosts))
+      problems.push({
+        path: `${configNamespace}:placement.${node}`,
+        value: JSON.stringify(host),
+        reason: `is not among the hosts (${Object.keys(settings.hosts).join(", ")})`,
+        remedy: `Name one of them, or add the host under "${configNamespace}:hosts".`,
+      });
+  }
+  if (Object.keys(settings.hosts).length === 0)
+    problems.push({
+      path: `${configNamespace}:hosts`,
+      value: "{}",
+      reason: "names no host",
+      remedy: 'Add one, or remove the key ("pulumi config rm hosts") to use the local Docker engine.',
+    });
+  for (const name of Object.keys(settings.postgresParameters)) {
+    if (managedParameters.has(name))
+      problems.push({
+        path: `${configNamespace}:postgresParameters.${name}`,
+        reason: "is set by this project itself, replication and fencing depend on it",
+        remedy: "Remove it.",
+      });
+    else if (!isKnownParameter(name))
+      problems.push({
+        path: `${configNamespace}:postgresParameters.${name}`,
+        reason: "is no parameter name (letters, digits, underscore; a dot for extensions)",
+        remedy: "Correct the name; https://www.postgresql.org/docs/17/runtime-config.html lists all.",
+      });
+  }
+  return problems;
+}
+
+function deepFreeze<T>(value: T): DeepReadonly<T> {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value as DeepReadonly<T>;
+}

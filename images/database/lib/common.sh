@@ -1,0 +1,58 @@
+# Shared by the scripts of a database node. Sourced, never run.
+# shellcheck shell=bash
+
+state_folder=/var/lib/pg-continuity
+config_folder=$state_folder/config
+intent_file=$state_folder/intent.json
+data_folder=/var/lib/postgresql/data
+
+# Says on the log and in node-state.json what this node is doing now. "status" reads the file.
+#   report STATE DETAIL     STATE: waiting | initialising | copying | asking | closed | starting
+report() {
+  printf '%s database node: %s: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" "$1" "$2" >&2
+  jq -n --arg state "$1" --arg detail "$2" --arg since "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
+    '{state: $state, detail: $detail, since: $since}' > "$state_folder/node-state.json.new"
+  mv "$state_folder/node-state.json.new" "$state_folder/node-state.json"
+}
+
+# report, but only when the words have changed: for loops that wait.
+last_report=
+report_change() {
+  [ "$last_report" = "$1 $2" ] && return
+  last_report="$1 $2"
+  report "$1" "$2"
+}
+
+# Replaces a file in one step; an interrupted write leaves the old one.
+#   write_file PATH < CONTENT
+write_file() {
+  cat > "$1.new"
+  sync "$1.new"
+  mv "$1.new" "$1"
+}
+
+intent() { jq -r --arg key "$1" '.[$key] // empty' "$intent_file"; }
+node() { jq -r "$1 // empty" "$config_folder/node.json"; }
+
+# A libpq connection string to a peer database, as one of the roles.
+#   peer_conninfo PEER ROLE DBNAME
+peer_conninfo() {
+  local address port
+  address=$(node ".peers[\"$1\"].address")
+  port=$(node ".peers[\"$1\"].port")
+  printf "host=%s port=%s user=%s dbname=%s sslmode=verify-full sslrootcert=%s passfile=%s connect_timeout=2 application_name=%s keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=10000" \
+    "$address" "$port" "$2" "$3" "$config_folder/ca.crt" "$config_folder/pgpass" "$(node .node)"
+}
+
+# A field of pg_controldata of the own data folder.
+control() { pg_controldata "$data_folder" | sed -n "s/^$1: *//p"; }
+
+own_system_id() { control 'Database system identifier'; }
+
+# The highest timeline the own data knows of.
+own_timeline() {
+  local latest recovery
+  latest=$(control "Latest checkpoint's TimeLineID")
+  recovery=$(control "Min recovery ending loc's timeline")
+  echo $((latest > recovery ? latest : recovery))
+}

@@ -1,0 +1,95 @@
+# The guard: before a node opens as the writable database it makes sure that nobody was promoted meanwhile.
+# Whom it asks stands in guard.json (armed peers) and node.json (addresses, witnesses). Sourced, never run.
+# shellcheck shell=bash
+
+peer_question="SELECT (SELECT system_identifier FROM pg_control_system()),
+  greatest((SELECT timeline_id FROM pg_control_checkpoint()),
+           (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+           coalesce((SELECT received_tli FROM pg_stat_wal_receiver), 0),
+           CASE WHEN pg_is_in_recovery() THEN 0
+                ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END),
+  CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'writable' END"
+
+# Asks one peer database. Prints "SYSTEM_ID TIMELINE standby|writable", nothing when it does not answer.
+ask_peer() {
+  PGOPTIONS='-c statement_timeout=2000' timeout 4 \
+    psql -XAtq -F ' ' -d "$(peer_conninfo "$1" monitoring postgres)" -c "$peer_question" 2>/dev/null || true
+}
+
+# Asks one server what timeline it has seen. Prints "SYSTEM_ID TIMELINE", nothing when it does not answer or knows none.
+ask_witness() {
+  curl --silent --fail --max-time 2 --cacert "$config_folder/ca.crt" "$1" 2>/dev/null |
+    jq -r 'select(.systemId != null and .highestTimeline != null) | "\(.systemId) \(.highestTimeline)"' 2>/dev/null || true
+}
+
+# One round of questions. Sets verdict to open | closed | unknown and reason to a sentence.
+guard_round() {
+  local system_id timeline peer answer id their role witness confirmed=
+  system_id=$(own_system_id)
+  timeline=$(own_timeline)
+  while read -r peer; do
+    [ -n "$peer" ] || continue
+    answer=$(ask_peer "$peer")
+    [ -n "$answer" ] || continue
+    read -r id their role <<< "$answer"
+    if [ "$id" != "$system_id" ]; then
+      verdict=closed reason="database $peer has another system identifier ($id, own $system_id): it holds other data"
+      return
+    fi
+    if [ "$their" -gt "$timeline" ]; then
+      verdict=closed reason="database $peer is on timeline $their, own is $timeline: it was promoted, this node is the old primary"
+      return
+    fi
+    if [ "$role" = writable ]; then
+      verdict=closed reason="database $peer accepts writes on timeline $their: there may be only one writable database"
+      return
+    fi
+    confirmed="database $peer follows on timeline $their"
+  done <<< "$(jq -r '.peers[]?' "$state_folder/guard.json" 2>/dev/null)"
+
+  while read -r witness; do
+    [ -n "$witness" ] || continue
+    answer=$(ask_witness "$witness")
+    [ -n "$answer" ] || continue
+    read -r id their <<< "$answer"
+    [ "$id" = "$system_id" ] || continue
+    if [ "$their" -gt "$timeline" ]; then
+      verdict=closed reason="witness $witness has seen timeline $their, own is $timeline: another database was promoted"
+      return
+    fi
+    [ -n "$confirmed" ] || confirmed="witness $witness has seen no timeline above $their"
+  done <<< "$(jq -r '.witnesses[]?' "$config_folder/node.json")"
+
+  if [ -n "$confirmed" ]; then verdict=open reason=$confirmed
+  else
+    verdict=unknown
+    reason="nobody can say whether another database was promoted meanwhile. Start a peer or a server, or, if you know that none was, run: docker exec $(node .containerName) override-guard"
+  fi
+}
+
+# Returns when this node may open as the writable database. Waits closed as long as it takes.
+guard() {
+  local verdict reason
+  if [ "$(jq -r '.peers | length' "$state_folder/guard.json" 2>/dev/null || echo 0)" -eq 0 ]; then
+    report starting "no other database could have been promoted: none was ever attached"
+    return
+  fi
+  while true; do
+    if [ -e "$state_folder/override" ]; then
+      rm -f "$state_folder/override"
+      report starting "opened by a person's override"
+      return
+    fi
+    guard_round
+    case $verdict in
+      open)
+        report starting "may open: $reason"
+        return
+        ;;
+      closed) report_change closed "$reason" ;;
+      unknown) report_change closed "$reason" ;;
+    esac
+    intent_changed && return
+    pause 0.3
+  done
+}

@@ -1,0 +1,117 @@
+import { readFile } from "node:fs/promises";
+import { type ServerConfig, serverConfigSchema } from "../../core/serverConfig.ts";
+import { decodeKey } from "../crypto/keys.ts";
+import { ConfigurationError } from "./error.ts";
+
+/** The configuration together with the content of every file that it names. */
+export interface Configuration {
+  readonly config: ServerConfig;
+  readonly secrets: {
+    readonly certificate: string;
+    readonly certificateKey: string;
+    readonly ca: string;
+    readonly applicationPassword: string;
+    readonly migrationPassword: string;
+    /** 32 bytes. */
+    readonly encryptionKey: Buffer;
+    /** SHA-256 of the administrator's token: 32 bytes. */
+    readonly adminTokenHash: Buffer;
+  };
+}
+
+/**
+ * Reads and validates `server.json` and the files that it names.
+ *
+ * @throws ConfigurationError naming every entry that is wrong and what to do, never a secret's content.
+ */
+export async function loadConfiguration(path: string): Promise<Configuration> {
+  const config = parseConfiguration(path, await readText(path, path));
+  const issues: string[] = [];
+  const read = async (name: string, file: string): Promise<string> => {
+    try {
+      return await readText(path, file);
+    } catch (error) {
+      issues.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      return "";
+    }
+  };
+  const [certificate, certificateKey, ca, applicationPassword, migrationPassword, key, tokenHash] =
+    await Promise.all([
+      read("listen.certificateFile", config.listen.certificateFile),
+      read("listen.keyFile", config.listen.keyFile),
+      read("postgres.caFile", config.postgres.caFile),
+      read("postgres.application.passwordFile", config.postgres.application.passwordFile),
+      read("postgres.migration.passwordFile", config.postgres.migration.passwordFile),
+      read("encryptionKeyFile", config.encryptionKeyFile),
+      read("adminTokenHashFile", config.adminTokenHashFile),
+    ]);
+  if (issues.length > 0) throw new ConfigurationError(path, issues);
+
+  const encryptionKey = decodeKey(key);
+  if (encryptionKey === null) {
+    issues.push(`encryptionKeyFile: ${config.encryptionKeyFile} is not 32 bytes in base64`);
+  }
+  if (!/^[0-9a-f]{64}$/i.test(tokenHash.trim())) {
+    issues.push(`adminTokenHashFile: ${config.adminTokenHashFile} is not a SHA-256 in hex (64 digits)`);
+  }
+  for (const [name, text] of [
+    ["postgres.application.passwordFile", applicationPassword],
+    ["postgres.migration.passwordFile", migrationPassword],
+  ] as const) {
+    if (text.trim() === "") issues.push(`${name}: the file is empty`);
+  }
+  if (issues.length > 0 || encryptionKey === null) throw new ConfigurationError(path, issues);
+
+  return {
+    config,
+    secrets: {
+      certificate,
+      certificateKey,
+      ca,
+      applicationPassword: withoutNewline(applicationPassword),
+      migrationPassword: withoutNewline(migrationPassword),
+      encryptionKey,
+      adminTokenHash: Buffer.from(tokenHash.trim(), "hex"),
+    },
+  };
+}
+
+/**
+ * Validates the text of `server.json`.
+ *
+ * @throws ConfigurationError with one line per wrong entry.
+ */
+export function parseConfiguration(path: string, text: string): ServerConfig {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigurationError(path, [`not JSON: ${error instanceof Error ? error.message : String(error)}`]);
+  }
+  const result = serverConfigSchema.safeParse(json);
+  if (!result.success) {
+    throw new ConfigurationError(
+      path,
+      result.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`),
+    );
+  }
+  const names = result.data.databases.map((database) => database.name);
+  if (new Set(names).size !== names.length) {
+    throw new ConfigurationError(path, [`databases: a name occurs twice in ${names.join(", ")}`]);
+  }
+  return result.data;
+}
+
+async function readText(path: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new ConfigurationError(path, [`${file} cannot be read (${code})`]);
+  }
+}
+
+/** Editors end files with a newline; a password never does. */
+function withoutNewline(text: string): string {
+  return text.replace(/\r?\n$/, "");
+}

@@ -1,0 +1,31 @@
+import { createHash, hkdfSync, timingSafeEqual } from "node:crypto";
+
+/** The key's bytes from the text of a key file: 32 bytes in base64, or null. */
+export function decodeKey(text: string): Buffer | null {
+  const trimmed = text.trim();
+  if (!/^[A-Za-z0-9+/]{43}=$/.test(trimmed)) return null;
+  const key = Buffer.from(trimmed, "base64");
+  return key.length === 32 ? key : null;
+}
+
+/**
+ * A name for the key that tells nothing about it: 32 hex digits, derived one-way.
+ * Stored with every ciphertext and in the database, compared at start.
+ */
+export function keyFingerprint(key: Buffer): string {
+  return derive(key, "fingerprint", 16).toString("hex");
+}
+
+/** A key of 32 bytes for one purpose, so that no key is ever used for two. */
+export function deriveKey(key: Buffer, purpose: "encryption" | "idempotency"): Buffer {
+  return derive(key, purpose, 32);
+}
+
+function derive(key: Buffer, purpose: string, length: number): Buffer {
+  return Buffer.from(hkdfSync("sha256", key, "", `pg-continuity/${purpose}/1`, length));
+}
+
+/** True if the SHA-256 of `token` is `hash` (32 bytes); takes the same time whether or not it is. */
+export function matchesHash(token: string, hash: Buffer): boolean {
+  return timingSafeEqual(createHash("sha256").update(token, "utf8").digest(), hash);
+}

@@ -1,0 +1,62 @@
+import type { Socket } from "node:net";
+import pg from "pg";
+import type { Logger } from "../log.ts";
+import { type ConnectionSettings, clientOptions } from "./connection.ts";
+
+/** Connections that are kept ready, so that the first requests after a promotion need not open any. */
+const warmConnections = 4;
+
+/** The connections of the application role to one database. */
+export class DatabasePool {
+  readonly #pool: pg.Pool;
+  readonly #sockets = new Set<Socket>();
+  readonly #log: Logger;
+  #warming = false;
+
+  /** @param waitSeconds how long a request may wait for a free connection. */
+  constructor(settings: ConnectionSettings, size: number, waitSeconds: number, log: Logger) {
+    this.#log = log;
+    this.#pool = new pg.Pool({
+      ...clientOptions(settings, this.#sockets),
+      // Also bounds the wait for a free connection. A silent host is cut earlier, by the watcher.
+      connectionTimeoutMillis: (settings.connectTimeoutSeconds + waitSeconds) * 1000,
+      max: size,
+      min: Math.min(warmConnections, size),
+      idleTimeoutMillis: 60_000,
+    });
+    // An idle connection that breaks is replaced when it is needed; the watcher reports the cause.
+    this.#pool.on("error", (error) => log.debug({ err: error, database: settings.target.name }, "idle connection lost"));
+  }
+
+  /** A connection; give it back with `release()`, or `release(true)` to close it. */
+  connect(): Promise<pg.PoolClient> {
+    return this.#pool.connect();
+  }
+
+  /** Opens the few connections that are kept ready. Failure is no news: the watcher reports it. */
+  async warm(): Promise<void> {
+    if (this.#warming || this.#pool.ending) return;
+    this.#warming = true;
+    const clients: pg.PoolClient[] = [];
+    try {
+      while (clients.length < Math.min(warmConnections, this.#pool.options.max ?? warmConnections)) {
+        clients.push(await this.#pool.connect());
+      }
+    } catch (error) {
+      this.#log.debug({ err: error }, "no connection could be opened in advance");
+    } finally {
+      for (const client of clients) client.release();
+      this.#warming = false;
+    }
+  }
+
+  /** Cuts every connection at once, so that requests on a silent host fail now and are tried elsewhere. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy(new Error("the database connection was cut"));
+  }
+
+  /** Ends the pool after the connections in use have been given back. */
+  async drain(): Promise<void> {
+    if (!this.#pool.ending) await this.#pool.end();
+  }
+}

@@ -1,0 +1,118 @@
+import type { Socket } from "node:net";
+import pg from "pg";
+import { type ConnectionSettings, clientOptions } from "./connection.ts";
+import { type DatabaseView, type ObservedRow, observeSql, unreachable, viewOf } from "./view.ts";
+
+/** How often a database is looked at. */
+export interface WatchPace {
+  /** Milliseconds between two looks, decided anew for each. */
+  readonly intervalMs: () => number;
+}
+
+/**
+ * Looks at one database again and again over one connection of its own, and reports each view.
+ * One attempt at a time; each ends within the connect time-out, also when the host went silent.
+ */
+export class DatabaseWatcher {
+  readonly #settings: ConnectionSettings;
+  readonly #pace: WatchPace;
+  readonly #report: (view: DatabaseView) => Promise<void>;
+  readonly #sockets = new Set<Socket>();
+  #client: pg.Client | null = null;
+  #stopped = false;
+  #lookAgain = false;
+  #wake: (() => void) | null = null;
+  #loop: Promise<void> | null = null;
+
+  /** @param report awaited before the next look; must not throw. */
+  constructor(
+    settings: ConnectionSettings,
+    pace: WatchPace,
+    report: (view: DatabaseView) => Promise<void>,
+  ) {
+    this.#settings = settings;
+    this.#pace = pace;
+    this.#report = report;
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  /** Looks again at once, or once more after the look that is under way. */
+  lookNow(): void {
+    this.#lookAgain = true;
+    this.#wake?.();
+  }
+
+  /** Ends the watching; resolves when nothing of it is left. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    this.#cut();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      this.#lookAgain = false;
+      const view = await this.#look();
+      if (this.#stopped) break;
+      await this.#report(view);
+      if (!this.#lookAgain) await this.#sleep(this.#pace.intervalMs());
+    }
+    this.#cut();
+  }
+
+  async #look(): Promise<DatabaseView> {
+    const { target, connectTimeoutSeconds } = this.#settings;
+    const deadline = connectTimeoutSeconds * 1000;
+    try {
+      const client = this.#client ?? (await this.#connect());
+      const result = await client.query<ObservedRow>(
+        // A look that takes longer than a connection attempt is as good as none.
+        Object.assign({ text: observeSql, name: "observe" }, { query_timeout: deadline }),
+      );
+      const row = result.rows[0];
+      if (row === undefined) throw new Error("the database answered no row");
+      return viewOf(target.name, row, Date.now());
+    } catch (error) {
+      this.#cut();
+      return unreachable(target.name, error instanceof Error ? error.message : String(error), Date.now());
+    }
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client(clientOptions(this.#settings, this.#sockets));
+    // The server closing this connection is news: look again at once.
+    client.on("error", () => this.#lost(client));
+    client.on("end", () => this.#lost(client));
+    await client.connect();
+    this.#client = client;
+    return client;
+  }
+
+  #lost(client: pg.Client): void {
+    if (this.#client !== client) return;
+    this.#client = null;
+    if (!this.#stopped) this.lookNow();
+  }
+
+  #cut(): void {
+    this.#client = null;
+    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.clear();
+  }
+
+  #sleep(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#wake = null;
+        resolve();
+      };
+      const timer = setTimeout(done, milliseconds);
+      this.#wake = done;
+    });
+  }
+}
