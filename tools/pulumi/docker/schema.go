@@ -31,8 +31,10 @@ func packageSchema(info tfbridge.ProviderInfo) ([]byte, error) {
 		return nil, err
 	}
 	spec.Config.Variables = provider.inputs
-	spec.Provider.InputProperties = provider.inputs
-	spec.Provider.Properties = provider.inputs
+	spec.Provider = &schema.ResourceSpec{
+		ObjectTypeSpec:  schema.ObjectTypeSpec{Type: "object", Properties: provider.inputs},
+		InputProperties: provider.inputs,
+	}
 
 	for name, resource := range info.Resources {
 		terraform, found := info.P.ResourcesMap().GetOk(name)
@@ -75,7 +77,7 @@ func (c typeCollector) object(
 		}
 		info := infos[key]
 		property := tfbridge.TerraformToPulumiNameV2(key, fields, infos)
-		typeSpec, err := c.property(name+nested(property), field, info)
+		typeSpec, err := c.property(name, property, field, info)
 		if err != nil {
 			failure = fmt.Errorf("%s: %w", key, err)
 			return false
@@ -99,8 +101,11 @@ func (c typeCollector) object(
 	return result, failure
 }
 
-// property is the type of one field: a list of at most one element is that element.
-func (c typeCollector) property(name string, field shim.Schema, info *tfbridge.SchemaInfo) (schema.TypeSpec, error) {
+// property is the type of one field: a list of at most one element is that element. Where it is an object, its type is
+// named after the owner and the property: ports of Container are ContainerPort, its one healthcheck ContainerHealthcheck.
+func (c typeCollector) property(
+	owner, property string, field shim.Schema, info *tfbridge.SchemaInfo,
+) (schema.TypeSpec, error) {
 	switch field.Type() {
 	case shim.TypeBool:
 		return schema.TypeSpec{Type: "boolean"}, nil
@@ -111,13 +116,16 @@ func (c typeCollector) property(name string, field shim.Schema, info *tfbridge.S
 	case shim.TypeString:
 		return schema.TypeSpec{Type: "string"}, nil
 	case shim.TypeList, shim.TypeSet:
-		element, err := c.element(name, field, info)
-		if err != nil || tfbridge.IsMaxItemsOne(field, info) {
-			return element, err
+		if tfbridge.IsMaxItemsOne(field, info) {
+			return c.element(owner+title(property), field, info)
+		}
+		element, err := c.element(owner+title(inflector.Singularize(property)), field, info)
+		if err != nil {
+			return schema.TypeSpec{}, err
 		}
 		return schema.TypeSpec{Type: "array", Items: &element}, nil
 	case shim.TypeMap:
-		element, err := c.element(name, field, info)
+		element, err := c.element(owner+title(property), field, info)
 		return schema.TypeSpec{Type: "object", AdditionalProperties: &element}, err
 	default:
 		return schema.TypeSpec{}, fmt.Errorf("type %v has no counterpart", field.Type())
@@ -134,7 +142,7 @@ func (c typeCollector) element(name string, field shim.Schema, info *tfbridge.Sc
 	case nil:
 		return schema.TypeSpec{Type: "string"}, nil
 	case shim.Schema:
-		return c.property(name, element, elementInfo)
+		return c.property(name, "", element, elementInfo)
 	case shim.Resource:
 		object, err := c.object(name, element.Schema(), fieldInfos)
 		if err != nil {
@@ -150,8 +158,9 @@ func (c typeCollector) element(name string, field shim.Schema, info *tfbridge.Sc
 	}
 }
 
-// nested is the part that a property adds to the name of the types below it: ports of Container give ContainerPort.
-func nested(property string) string {
-	singular := inflector.Singularize(property)
-	return strings.ToUpper(singular[:1]) + singular[1:]
+func title(word string) string {
+	if word == "" {
+		return ""
+	}
+	return strings.ToUpper(word[:1]) + word[1:]
 }
