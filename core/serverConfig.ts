@@ -17,6 +17,8 @@ export const serverConfigSchema = z.strictObject({
     port: z.number().int().min(1).max(65535),
     certificateFile: z.string(),
     keyFile: z.string(),
+    /** Addresses or networks (CIDR) of gateways whose `X-Forwarded-For` is believed. */
+    trustedProxies: z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])).default([]),
   }),
   /** Every database of the model; which one is writable is found out at run time, never configured. */
   databases: z

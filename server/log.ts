@@ -3,7 +3,15 @@ import { type DestinationStream, type Logger, pino } from "pino";
 export type { Logger } from "pino";
 
 /** Field names whose values never reach a log, at the top or one or two levels down. */
-const secretFields = ["authorization", "cookie", "secret", "password", "token", "encryptionKey", "adminToken"];
+const secretFields = [
+  "authorization",
+  "cookie",
+  "secret",
+  "password",
+  "token",
+  "encryptionKey",
+  "adminToken",
+];
 
 /**
  * A logger that writes one JSON object a line, without secrets.
@@ -21,12 +29,7 @@ export function createLogger(
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: {
-        paths: secretFields.flatMap((field) => [
-          field,
-          `*.${field}`,
-          `*.*.${field}`,
-          `*.*.*.${field}`,
-        ]),
+        paths: secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`, `*.*.*.${field}`]),
         censor: "[redacted]",
       },
       serializers: { err: describeError, error: describeError },

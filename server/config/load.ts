@@ -86,7 +86,9 @@ export function parseConfiguration(path: string, text: string): ServerConfig {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new ConfigurationError(path, [`not JSON: ${error instanceof Error ? error.message : String(error)}`]);
+    throw new ConfigurationError(path, [
+      `not JSON: ${error instanceof Error ? error.message : String(error)}`,
+    ]);
   }
   const result = serverConfigSchema.safeParse(json);
   if (!result.success) {

@@ -66,7 +66,9 @@ export class Cipher {
       return opened.toString("utf8");
     } catch {
       // The cause says no more than this, by design of the cipher.
-      throw new DecryptionError(`the stored secret of resource ${resourceId} was altered or belongs to another`);
+      throw new DecryptionError(
+        `the stored secret of resource ${resourceId} was altered or belongs to another`,
+      );
     }
   }
 }

@@ -78,7 +78,9 @@ function chooseReadable(
   writable: DatabaseName | null,
 ): DatabaseName | null {
   const diverged = new Set(
-    refused.filter(({ name }) => views.find((view) => view.name === name)?.closed !== true).map(({ name }) => name),
+    refused
+      .filter(({ name }) => views.find((view) => view.name === name)?.closed !== true)
+      .map(({ name }) => name),
   );
   const preferred = server === "read-only" ? "read-only" : writable;
   const usable = views

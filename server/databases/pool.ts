@@ -25,7 +25,9 @@ export class DatabasePool {
       idleTimeoutMillis: 60_000,
     });
     // An idle connection that breaks is replaced when it is needed; the watcher reports the cause.
-    this.#pool.on("error", (error) => log.debug({ err: error, database: settings.target.name }, "idle connection lost"));
+    this.#pool.on("error", (error) =>
+      log.debug({ err: error, database: settings.target.name }, "idle connection lost"),
+    );
   }
 
   /** A connection; give it back with `release()`, or `release(true)` to close it. */

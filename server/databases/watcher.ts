@@ -25,11 +25,7 @@ export class DatabaseWatcher {
   #loop: Promise<void> | null = null;
 
   /** @param report awaited before the next look; must not throw. */
-  constructor(
-    settings: ConnectionSettings,
-    pace: WatchPace,
-    report: (view: DatabaseView) => Promise<void>,
-  ) {
+  constructor(settings: ConnectionSettings, pace: WatchPace, report: (view: DatabaseView) => Promise<void>) {
     this.#settings = settings;
     this.#pace = pace;
     this.#report = report;

@@ -113,7 +113,10 @@ export class Witness {
         await directory.close();
       }
     } catch (error) {
-      this.#log.error({ err: error }, "the memory of timelines could not be written; it is kept in memory only");
+      this.#log.error(
+        { err: error },
+        "the memory of timelines could not be written; it is kept in memory only",
+      );
     }
   }
 }

@@ -1,0 +1,143 @@
+import { randomUUID } from "node:crypto";
+import type { Server as SecureServer } from "node:https";
+import rateLimit from "@fastify/rate-limit";
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import type { Logger } from "../log.ts";
+import { version } from "../version.ts";
+import { authentication, type SignIn } from "./authentication.ts";
+import { healthRoutes } from "./healthRoutes.ts";
+import { HttpProblem, problemFor, problemOf, sendProblem } from "./problem.ts";
+import { administrator, resourceRoutes } from "./resourceRoutes.ts";
+import type { Services } from "./services.ts";
+
+const bodyLimitBytes = 128 * 1024;
+/** To receive a request; to answer one see `handlerTimeout`. */
+const receiveTimeoutMs = 15_000;
+
+const securityHeaders = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "strict-transport-security": "max-age=31536000",
+} as const;
+
+/** The HTTPS server: fastify types it as HTTP. */
+export type App = FastifyInstance<SecureServer>;
+
+export interface AppOptions {
+  readonly certificate: string;
+  readonly key: string;
+  readonly server: string;
+  readonly trustedProxies: readonly string[];
+  /** An upper bound for any request, in seconds. */
+  readonly requestTimeoutSeconds: number;
+  readonly log: Logger;
+  readonly services: () => Services;
+}
+
+/** The HTTPS server with all its routes, not listening yet. */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { log, services, server } = options;
+  const logger: FastifyBaseLogger = log;
+  const app = fastify({
+    https: { key: options.key, cert: options.certificate, minVersion: "TLSv1.2" },
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: receiveTimeoutMs,
+    handlerTimeout: options.requestTimeoutSeconds * 1000,
+    connectionTimeout: (options.requestTimeoutSeconds + 5) * 1000,
+    keepAliveTimeout: 60_000,
+    forceCloseConnections: "idle",
+    return503OnClosing: false, // requests on open connections are finished, not refused
+    trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
+    routerOptions: { maxParamLength: 100 },
+    frameworkErrors: (error, _request, reply) => {
+      reply.headers({ ...securityHeaders, "x-served-by": server });
+      void sendProblem(reply, problemOf("bad-request", error.statusCode ?? 400, error.message));
+    },
+    clientErrorHandler: (_error, socket) => {
+      if (socket.destroyed || !socket.writable) return;
+      const body = JSON.stringify(problemOf("bad-request", 400, "This is not a valid HTTP request."));
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nX-Served-By: ${server}\r\n` +
+          `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    },
+  });
+
+  await app.register(rateLimit, { global: false });
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers({ ...securityHeaders, "x-served-by": server, "x-request-id": request.id });
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemFor(error);
+    if (problem.status === 500) request.log.error({ err: error, reqId: request.id }, "request failed");
+    return sendProblem(reply, problem);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, problemOf("not-found", 404, `There is no ${request.method} ${pathOf(request.url)}.`)),
+  );
+
+  healthRoutes(app, services);
+  const api = async (scope: App): Promise<void> => apiRoutes(scope, options, authentication(app, services));
+  await app.register(api, { prefix: "/api" });
+  return app;
+}
+
+/** Everything under `/api`: signed in, logged, never cached. */
+async function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): Promise<void> {
+  api.addHook("onRequest", async (_request, reply) => {
+    reply.header("cache-control", "no-store");
+  });
+  api.addHook("onRequest", signedIn);
+  api.addHook("onResponse", async (request, reply) => {
+    log.info(
+      {
+        reqId: request.id,
+        method: request.method,
+        path: pathOf(request.url),
+        status: reply.statusCode,
+        milliseconds: Math.round(reply.elapsedTime * 10) / 10,
+        address: request.ip,
+        database: reply.getHeader("x-database"),
+      },
+      "request",
+    );
+  });
+  statusRoutes(api, services);
+  await api.register(async (vault: App) => {
+    // Until the key is known to be the right one, nothing is sealed or opened with it.
+    vault.addHook("onRequest", async () => {
+      if (!services().ready()) throw notPrepared();
+    });
+    resourceRoutes(vault, services);
+  });
+}
+
+function statusRoutes(api: App, services: () => Services): void {
+  api.get("/whoami", (_request, reply) => {
+    const { config } = services();
+    return reply.send({ actor: administrator, authentication: "token", server: config.server });
+  });
+  api.get("/version", (_request, reply) => {
+    const { cipher, schema } = services();
+    return reply.send({ version, node: process.version, keyFingerprint: cipher.keyId, schema: schema() });
+  });
+}
+
+function notPrepared(): HttpProblem {
+  return new HttpProblem(
+    "not-prepared",
+    503,
+    "The server has not found a database with the right tables and key yet; it goes on trying.",
+    { retryAfterSeconds: 2 },
+  );
+}
+
+/** Without the query: it may hold what somebody searched for. */
+function pathOf(url: string): string {
+  return url.split("?", 1)[0] ?? "";
+}

@@ -1,0 +1,56 @@
+import { databaseRole } from "../databases/view.ts";
+import { healthPaths, healthStatus } from "../health.ts";
+import type { App } from "./app.ts";
+import type { Services } from "./services.ts";
+
+/** Health and witness: no sign-in, no secret, no query; answered from what the watcher has seen. */
+export function healthRoutes(app: App, services: () => Services): void {
+  for (const path of healthPaths) {
+    app.get(path, { logLevel: "warn" }, (_request, reply) => {
+      const { since, observedAt, ...health } = services().health();
+      return reply
+        .code(healthStatus(path, health))
+        .header("cache-control", "no-store")
+        .send({ ...health, since: isoTime(since), observedAt: isoTime(observedAt) });
+    });
+  }
+
+  app.get("/witness", { logLevel: "warn" }, (_request, reply) => {
+    const { config, cluster, witness } = services();
+    const { views, choice } = cluster.state;
+    const writable = views.find(({ name }) => name === choice.writable);
+    const systemId = writable?.systemId ?? witness.systemId;
+    const target = config.databases.find(({ name }) => name === writable?.name);
+    return reply.header("cache-control", "no-store").send({
+      server: config.server.id,
+      systemId,
+      highestTimeline: witness.highestTimeline(systemId),
+      writable:
+        writable === undefined || target === undefined
+          ? null
+          : {
+              database: writable.name,
+              address: target.address,
+              port: target.port,
+              systemId: writable.systemId,
+              timeline: writable.timeline,
+              observedAt: isoTime(writable.observedAt),
+            },
+      refused: choice.refused,
+      conflict: choice.conflict,
+      databases: views.map((view) => ({
+        database: view.name,
+        reachable: view.reachable,
+        role: databaseRole(view),
+        systemId: view.systemId,
+        timeline: view.timeline,
+        observedAt: isoTime(view.observedAt),
+      })),
+      observedAt: new Date().toISOString(),
+    });
+  });
+}
+
+function isoTime(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : new Date(milliseconds).toISOString();
+}

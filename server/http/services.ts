@@ -1,0 +1,26 @@
+import type { ServerConfig } from "../../core/serverConfig.ts";
+import type { Cipher } from "../crypto/cipher.ts";
+import type { Cluster } from "../databases/cluster.ts";
+import type { Reader } from "../databases/reader.ts";
+import type { Witness } from "../databases/witness.ts";
+import type { Health } from "../health.ts";
+import type { RequestHasher } from "../writes/idempotency.ts";
+import type { Writer } from "../writes/writer.ts";
+
+/** What the routes need. Read anew for each request, because a reload replaces parts of it. */
+export interface Services {
+  readonly config: ServerConfig;
+  readonly cluster: Cluster;
+  readonly witness: Witness;
+  readonly reader: Reader;
+  readonly writer: Writer;
+  readonly cipher: Cipher;
+  readonly hasher: RequestHasher;
+  /** SHA-256 of the administrator's token. */
+  readonly adminTokenHash: Buffer;
+  /** True once the schema is there and the key is known to be the right one. */
+  readonly ready: () => boolean;
+  /** The migrations found in the database. */
+  readonly schema: () => readonly string[];
+  readonly health: () => Health & { readonly since: number };
+}

@@ -1,0 +1,63 @@
+import { type Kysely, type Migration, sql } from "kysely";
+
+/** What the migrations need to know of this server. */
+export interface MigrationContext {
+  /** The role that does the work; gets only what it needs. */
+  readonly applicationRole: string;
+  /** Fingerprint of the key that seals the secrets of this database from its first day. */
+  readonly keyFingerprint: string;
+}
+
+/** All migrations by name, forward only, run in the order of their names. */
+export function migrations(context: MigrationContext): Record<string, Migration> {
+  return {
+    "0001-resources": { up: (db) => resources(db, context) },
+  };
+}
+
+/** The names of all migrations of this version, in order. */
+export const migrationNames: readonly string[] = Object.keys(
+  migrations({ applicationRole: "", keyFingerprint: "" }),
+).sort();
+
+// Forward only, and the driver's type parameter means "any schema".
+async function resources(
+  db: Kysely<unknown>,
+  { applicationRole, keyFingerprint }: MigrationContext,
+): Promise<void> {
+  const application = sql.id(applicationRole);
+  await sql`
+    create table vault.encryption_keys (
+      fingerprint text primary key,
+      created_at timestamptz not null default now()
+    )`.execute(db);
+  await sql`insert into vault.encryption_keys (fingerprint) values (${keyFingerprint})`.execute(db);
+  // Collation "C": an index that no change of the operating system's locales can break.
+  await sql`
+    create table vault.resources (
+      id uuid primary key,
+      name text collate "C" not null,
+      account text not null,
+      secret_key_id text not null references vault.encryption_keys (fingerprint),
+      secret_nonce bytea not null,
+      secret_ciphertext bytea not null,
+      created_at timestamptz not null default now(),
+      updated_at timestamptz not null default now()
+    )`.execute(db);
+  await sql`create index resources_by_name on vault.resources (name, id)`.execute(db);
+  await sql`
+    create table vault.idempotency_keys (
+      actor text not null,
+      key text not null,
+      request_hash bytea not null,
+      status int,
+      response json,
+      created_at timestamptz not null default now(),
+      primary key (actor, key)
+    )`.execute(db);
+  await sql`create index idempotency_keys_by_age on vault.idempotency_keys (created_at)`.execute(db);
+  await sql`grant usage on schema vault to ${application}`.execute(db);
+  await sql`grant select on vault.schema_migrations, vault.encryption_keys to ${application}`.execute(db);
+  await sql`grant select, insert on vault.resources to ${application}`.execute(db);
+  await sql`grant select, insert, update, delete on vault.idempotency_keys to ${application}`.execute(db);
+}

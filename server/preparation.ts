@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DatabaseName, ServerName } from "../core/vocabulary.ts";
+import type { Cluster, ClusterState } from "./databases/cluster.ts";
+import { classifyFailure } from "./databases/errors.ts";
+import { type Reader, ReadUnavailable } from "./databases/reader.ts";
+import type { Logger } from "./log.ts";
+import { migrationNames } from "./migrations/list.ts";
+import { writeTarget } from "./writes/writer.ts";
+
+const retryMs = 1000;
+
+/** The key file of this server is not the one that sealed the secrets. The server must not serve. */
+export class WrongKeyError extends Error {
+  constructor(own: string, stored: readonly string[]) {
+    super(
+      `encryption key: this server's key has the fingerprint ${own}, the database was set up with ` +
+        `${stored.join(", ")}. Give this server the key file of the others; it serves nothing until then.`,
+    );
+    this.name = "WrongKeyError";
+  }
+}
+
+export interface PreparationDeps {
+  readonly server: ServerName;
+  readonly cluster: Cluster;
+  readonly reader: Reader;
+  readonly log: Logger;
+  readonly keyFingerprint: () => string;
+  readonly holdSeconds: () => number;
+  /** Runs the migrations on that database; resolves with the names of those that ran. */
+  readonly migrate: (database: DatabaseName) => Promise<readonly string[]>;
+  /** Called once, when the key turns out to be the wrong one. */
+  readonly onWrongKey: (error: WrongKeyError) => void;
+}
+
+/**
+ * Makes sure, in the background and for as long as it takes, that the schema is there and that the
+ * key file is the right one; again whenever another database system appears.
+ */
+export class Preparation {
+  readonly #deps: PreparationDeps;
+  readonly #stop = new AbortController();
+  #preparedSystem: string | null = null;
+  #schema: readonly string[] = [];
+  #loop: Promise<void> | null = null;
+
+  constructor(deps: PreparationDeps) {
+    this.#deps = deps;
+  }
+
+  /** True once schema and key have been found right in the database system that is in use. */
+  get ready(): boolean {
+    return this.#preparedSystem !== null;
+  }
+
+  /** The migrations found in the database, in order. */
+  get schema(): readonly string[] {
+    return this.#schema;
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+  }
+
+  /** Checks everything once more, as after a new key file. */
+  again(): void {
+    this.#preparedSystem = null;
+    this.#deps.cluster.lookNow();
+  }
+
+  async #run(): Promise<void> {
+    const { cluster, log } = this.#deps;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const system = await cluster.waitFor((state) => this.#unprepared(state), Date.now() + 60_000, signal);
+      if (system === null) continue;
+      try {
+        await this.#prepare();
+        this.#preparedSystem = system;
+        log.info({ systemId: system, schema: this.#schema }, "schema and key are in order");
+      } catch (error) {
+        if (error instanceof WrongKeyError) {
+          this.#deps.onWrongKey(error);
+          return;
+        }
+        const expected = error instanceof ReadUnavailable || classifyFailure(error) !== "other";
+        log[expected ? "info" : "error"]({ err: error }, "the database is not prepared yet, trying again");
+        await sleep(retryMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
+      }
+    }
+  }
+
+  #unprepared(state: ClusterState): string | null {
+    const system = state.views.find(({ name }) => name === state.choice.readable)?.systemId ?? null;
+    return system === this.#preparedSystem ? null : system;
+  }
+
+  async #prepare(): Promise<void> {
+    const { server, cluster, reader, log } = this.#deps;
+    const target = writeTarget(server, cluster.state, Date.now(), this.#deps.holdSeconds());
+    if (target !== "wait" && target !== "refuse") {
+      const ran = await this.#deps.migrate(target);
+      if (ran.length > 0) log.info({ database: target, migrations: ran }, "schema migrated");
+    }
+    const { value } = await reader.run(async (client) => {
+      const executed = await client.query<{ name: string }>(
+        "select name from vault.schema_migrations order by name",
+      );
+      const keys = await client.query<{ fingerprint: string }>(
+        "select fingerprint from vault.encryption_keys",
+      );
+      return {
+        schema: executed.rows.map(({ name }) => name),
+        fingerprints: keys.rows.map(({ fingerprint }) => fingerprint),
+      };
+    });
+    const own = this.#deps.keyFingerprint();
+    if (value.fingerprints.length > 0 && !value.fingerprints.includes(own)) {
+      throw new WrongKeyError(own, value.fingerprints);
+    }
+    const missing = migrationNames.filter((name) => !value.schema.includes(name));
+    if (missing.length > 0) {
+      throw new ReadUnavailable(
+        "not-prepared",
+        `the schema is older than this server: ${missing.join(", ")} not run yet`,
+      );
+    }
+    this.#schema = value.schema;
+  }
+}

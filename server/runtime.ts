@@ -1,0 +1,276 @@
+import type { DatabaseName } from "../core/vocabulary.ts";
+import { type Configuration, loadConfiguration } from "./config/load.ts";
+import { Cipher } from "./crypto/cipher.ts";
+import { keyFingerprint } from "./crypto/keys.ts";
+import { Cluster } from "./databases/cluster.ts";
+import type { ConnectionSettings } from "./databases/connection.ts";
+import { classifyFailure } from "./databases/errors.ts";
+import { Reader } from "./databases/reader.ts";
+import { Witness } from "./databases/witness.ts";
+import { assess, type Health } from "./health.ts";
+import { type App, createApp } from "./http/app.ts";
+import type { Services } from "./http/services.ts";
+import type { Logger } from "./log.ts";
+import { migrate } from "./migrations/run.ts";
+import { Preparation, type WrongKeyError } from "./preparation.ts";
+import { version } from "./version.ts";
+import { RequestHasher } from "./writes/idempotency.ts";
+import { Writer } from "./writes/writer.ts";
+
+const stopLimitMs = 10_000;
+const pruneIntervalMs = 600_000;
+/** Idempotency keys are remembered this long. */
+const keyLifetime = "24 hours";
+
+/** One running application server. */
+export class Runtime {
+  readonly #path: string;
+  readonly #log: Logger;
+  readonly #witness: Witness;
+  readonly #cluster: Cluster;
+  readonly #reader: Reader;
+  readonly #writer: Writer;
+  readonly #preparation: Preparation;
+  readonly #cipher: Cipher;
+  readonly #hasher: RequestHasher;
+  readonly #unsubscribe: () => void;
+  #configuration: Configuration;
+  #app: App | null = null;
+  #pruning: NodeJS.Timeout | null = null;
+  #stopping = false;
+  #last: { readonly key: string; readonly since: number } = { key: "", since: Date.now() };
+
+  private constructor(
+    path: string,
+    configuration: Configuration,
+    witness: Witness,
+    log: Logger,
+    onWrongKey: (error: WrongKeyError) => void,
+  ) {
+    const { config, secrets } = configuration;
+    const server = config.server.id;
+    this.#path = path;
+    this.#configuration = configuration;
+    this.#log = log;
+    this.#witness = witness;
+    this.#cipher = new Cipher(secrets.encryptionKey);
+    this.#hasher = new RequestHasher(secrets.encryptionKey);
+    this.#cluster = new Cluster(server, witness, log);
+    this.#reader = new Reader(this.#cluster, config.writeHoldSeconds);
+    this.#writer = new Writer(server, this.#cluster, config.writeHoldSeconds, log);
+    this.#preparation = new Preparation({
+      server,
+      cluster: this.#cluster,
+      reader: this.#reader,
+      log,
+      keyFingerprint: () => this.#cipher.keyId,
+      holdSeconds: () => this.#writer.holdSeconds,
+      migrate: (database) => this.#migrate(database),
+      onWrongKey,
+    });
+    this.#unsubscribe = this.#cluster.subscribe(() => void this.health());
+  }
+
+  /**
+   * Starts a server and resolves once it listens, whether or not a database can be reached.
+   *
+   * @param onWrongKey called when the key file turns out not to be the one of the database.
+   * @throws ConfigurationError, or the listener's error (a taken port).
+   */
+  static async start(
+    path: string,
+    configuration: Configuration,
+    log: Logger,
+    onWrongKey: (error: WrongKeyError) => void,
+  ): Promise<Runtime> {
+    const { config } = configuration;
+    const witness = await Witness.open(config.stateDirectory, log);
+    const runtime = new Runtime(path, configuration, witness, log, onWrongKey);
+    await runtime.#listen();
+    return runtime;
+  }
+
+  /** What this server can do now, and since when. */
+  health(): Health & { readonly since: number } {
+    const now = Date.now();
+    const { config } = this.#configuration;
+    const health = assess({
+      server: config.server.id,
+      state: this.#cluster.state,
+      ready: this.#preparation.ready,
+      stopping: this.#stopping,
+      now,
+      writeHoldSeconds: config.writeHoldSeconds,
+    });
+    const key = `${health.role} ${health.state} ${health.database} ${health.databaseRole}`;
+    if (key !== this.#last.key) {
+      this.#last = { key, since: now };
+      const { role, state, database, databaseRole, timeline } = health;
+      this.#log.info({ role, state, database, databaseRole, timeline }, "state of this server");
+    }
+    return { ...health, since: this.#last.since };
+  }
+
+  /** Reads the configuration and its files again; requests go on meanwhile. Keeps the old one if the new is wrong. */
+  async reload(): Promise<void> {
+    let next: Configuration;
+    try {
+      next = await loadConfiguration(this.#path);
+    } catch (error) {
+      this.#log.error({ err: error }, "the new configuration is not used");
+      return;
+    }
+    const fixed = needsRestart(this.#configuration, next);
+    if (fixed.length > 0) {
+      this.#log.error({ entries: fixed }, "the new configuration is not used: these need a restart");
+      return;
+    }
+    try {
+      this.#app?.server.setSecureContext({
+        key: next.secrets.certificateKey,
+        cert: next.secrets.certificate,
+        minVersion: "TLSv1.2",
+      });
+    } catch (error) {
+      this.#log.error({ err: error }, "the new configuration is not used: its certificate does not fit");
+      return;
+    }
+    this.#configuration = next;
+    this.#writer.holdSeconds = next.config.writeHoldSeconds;
+    this.#reader.holdSeconds = next.config.writeHoldSeconds;
+    this.#log.level = next.config.logLevel;
+    this.#connect();
+    this.#log.info("configuration read again");
+  }
+
+  /** Accepts no more, finishes what is in flight (at most 10 s), closes everything. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.health();
+    if (this.#pruning !== null) clearInterval(this.#pruning);
+    const limit = setTimeout(() => {
+      this.#log.warn({ limitMs: stopLimitMs }, "requests in flight are cut");
+      this.#app?.server.closeAllConnections();
+      this.#cluster.cut();
+    }, stopLimitMs);
+    try {
+      await this.#app?.close();
+      await this.#preparation.stop();
+      await this.#cluster.stop();
+      this.#unsubscribe();
+    } finally {
+      clearTimeout(limit);
+    }
+    this.#log.info("stopped");
+  }
+
+  async #listen(): Promise<void> {
+    const { config, secrets } = this.#configuration;
+    this.#app = await createApp({
+      certificate: secrets.certificate,
+      key: secrets.certificateKey,
+      server: config.server.id,
+      trustedProxies: config.listen.trustedProxies,
+      requestTimeoutSeconds: config.writeHoldSeconds + config.postgres.statementTimeoutSeconds + 5,
+      log: this.#log,
+      services: () => this.#services(),
+    });
+    await this.#app.listen({ host: config.listen.address, port: config.listen.port });
+    this.#connect();
+    this.#preparation.start();
+    this.#pruning = setInterval(() => void this.#prune(), pruneIntervalMs);
+    this.#pruning.unref();
+    this.#log.info({ version, port: config.listen.port, keyFingerprint: this.#cipher.keyId }, "listening");
+  }
+
+  #services(): Services {
+    return {
+      config: this.#configuration.config,
+      cluster: this.#cluster,
+      witness: this.#witness,
+      reader: this.#reader,
+      writer: this.#writer,
+      cipher: this.#cipher,
+      hasher: this.#hasher,
+      adminTokenHash: this.#configuration.secrets.adminTokenHash,
+      ready: () => this.#preparation.ready,
+      schema: () => this.#preparation.schema,
+      health: () => this.health(),
+    };
+  }
+
+  #connect(): void {
+    const { config, secrets } = this.#configuration;
+    const { user } = config.postgres.application;
+    this.#cluster.configure({
+      databases: config.databases.map(({ name }) =>
+        this.#connectionSettings(name, user, secrets.applicationPassword),
+      ),
+      poolSize: config.postgres.poolSize,
+      poolWaitSeconds: Math.max(config.writeHoldSeconds, 1),
+    });
+  }
+
+  #connectionSettings(name: DatabaseName, user: string, password: string): ConnectionSettings {
+    const { config, secrets } = this.#configuration;
+    const target = config.databases.find((database) => database.name === name);
+    if (target === undefined) throw new Error(`${name}: no such database in this model`);
+    const { database, connectTimeoutSeconds, statementTimeoutSeconds } = config.postgres;
+    return {
+      target,
+      database,
+      user,
+      password,
+      ca: secrets.ca,
+      connectTimeoutSeconds,
+      statementTimeoutSeconds,
+      applicationName: `${config.stack}/${config.server.id}`,
+    };
+  }
+
+  #migrate(database: DatabaseName): Promise<readonly string[]> {
+    const { config, secrets } = this.#configuration;
+    const { user } = config.postgres.migration;
+    return migrate(this.#connectionSettings(database, user, secrets.migrationPassword), {
+      applicationRole: config.postgres.application.user,
+      keyFingerprint: this.#cipher.keyId,
+    });
+  }
+
+  async #prune(): Promise<void> {
+    const { state, database } = this.health();
+    if (state !== "read-write" || database === null) return;
+    try {
+      const client = await this.#cluster.pool(database).connect();
+      try {
+        const { rowCount } = await client.query(
+          `delete from vault.idempotency_keys where created_at < now() - interval '${keyLifetime}'`,
+        );
+        this.#log.debug({ rowCount }, "old idempotency keys removed");
+      } finally {
+        client.release();
+      }
+    } catch (error) {
+      const level = classifyFailure(error) === "other" ? "error" : "info";
+      this.#log[level]({ err: error }, "old idempotency keys could not be removed; tried again later");
+    }
+  }
+}
+
+/** The entries that differ and that a running server cannot take over. */
+function needsRestart(current: Configuration, next: Configuration): readonly string[] {
+  const { listen, server, stateDirectory } = current.config;
+  return [
+    ...(next.config.server.id === server.id ? [] : ["server.id"]),
+    ...(next.config.listen.address === listen.address ? [] : ["listen.address"]),
+    ...(next.config.listen.port === listen.port ? [] : ["listen.port"]),
+    ...(String(next.config.listen.trustedProxies) === String(listen.trustedProxies)
+      ? []
+      : ["listen.trustedProxies"]),
+    ...(next.config.stateDirectory === stateDirectory ? [] : ["stateDirectory"]),
+    ...(keyFingerprint(next.secrets.encryptionKey) === keyFingerprint(current.secrets.encryptionKey)
+      ? []
+      : ["encryptionKeyFile"]),
+  ];
+}

@@ -1,0 +1,97 @@
+import type { PoolClient } from "pg";
+import { IdempotencyMismatch } from "./errors.ts";
+
+/** One write: what it is called, who asks, and what it does inside a transaction. */
+export interface WriteRequest {
+  /** Whose key it is: keys of different actors never meet. */
+  readonly actor: string;
+  readonly key: string;
+  /** 32 bytes, see `RequestHasher`. */
+  readonly requestHash: Buffer;
+  /** Statements on `client` only; no other effect, because it may run again after a failure. */
+  readonly work: (client: PoolClient) => Promise<WriteResponse>;
+}
+
+/** What is kept under the key and answered again for the same request. Carries no secret. */
+export interface WriteResponse {
+  readonly status: number;
+  readonly body: object;
+}
+
+export interface WriteResult extends WriteResponse {
+  /** True if the key was known: nothing was written now. */
+  readonly replayed: boolean;
+}
+
+/** How far a transaction came before it failed. */
+export class TransactionFailure extends Error {
+  /** True if COMMIT had been sent: it may have happened. */
+  readonly commitSent: boolean;
+
+  constructor(cause: unknown, commitSent: boolean) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = "TransactionFailure";
+    this.commitSent = commitSent;
+  }
+}
+
+/**
+ * Does the write and records its key and response in one transaction: both are there, or neither.
+ * A key that is there already answers with what is recorded. Two equal requests at the same time
+ * wait for each other at the key's unique index.
+ *
+ * @throws IdempotencyMismatch, or TransactionFailure with the driver's error as its cause.
+ */
+export async function transact(client: PoolClient, request: WriteRequest): Promise<WriteResult> {
+  let commitSent = false;
+  try {
+    // Not "read write": a database that was closed to writes must refuse this.
+    await client.query("begin isolation level read committed");
+    const claimed = await client.query({
+      name: "claim-key",
+      text: `insert into vault.idempotency_keys (actor, key, request_hash) values ($1, $2, $3)
+             on conflict (actor, key) do nothing`,
+      values: [request.actor, request.key, request.requestHash],
+    });
+    if (claimed.rowCount === 0) {
+      const recorded = await readRecorded(client, request);
+      await client.query("rollback");
+      return recorded;
+    }
+    const response = await request.work(client);
+    await client.query({
+      name: "record-response",
+      text: "update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2",
+      values: [request.actor, request.key, response.status, JSON.stringify(response.body)],
+    });
+    commitSent = true;
+    const committed = await client.query("commit");
+    // PostgreSQL answers ROLLBACK to the COMMIT of a transaction that had failed.
+    if (committed.command !== "COMMIT") throw new Error(`COMMIT was answered with ${committed.command}`);
+    return { ...response, replayed: false };
+  } catch (error) {
+    if (error instanceof IdempotencyMismatch) {
+      await client.query("rollback");
+      throw error;
+    }
+    throw new TransactionFailure(error, commitSent);
+  }
+}
+
+interface RecordedRow {
+  readonly request_hash: Buffer;
+  readonly status: number;
+  readonly response: object;
+}
+
+async function readRecorded(client: PoolClient, request: WriteRequest): Promise<WriteResult> {
+  const { rows } = await client.query<RecordedRow>({
+    name: "read-key",
+    text: "select request_hash, status, response from vault.idempotency_keys where actor = $1 and key = $2",
+    values: [request.actor, request.key],
+  });
+  const row = rows[0];
+  if (row === undefined) throw new Error("the idempotency key was removed while it was used");
+  if (!row.request_hash.equals(request.requestHash)) throw new IdempotencyMismatch();
+  return { status: row.status, body: row.response, replayed: true };
+}
