@@ -76,7 +76,10 @@ const renderedNames = [
 ];
 
 /** Names that config may not set. */
-export const managedParameters: ReadonlySet<string> = new Set([...Object.keys(ownParameters(0)), ...renderedNames]);
+export const managedParameters: ReadonlySet<string> = new Set([
+  ...Object.keys(ownParameters(0)),
+  ...renderedNames,
+]);
 
 /** Whether a name has the form of a PostgreSQL parameter (`work_mem`, `pg_stat_statements.max`). */
 export function isKnownParameter(name: string): boolean {

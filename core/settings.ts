@@ -1,7 +1,7 @@
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
-import { type Problem, ProblemsError } from "./problems.ts";
 import { isKnownParameter, managedParameters } from "./postgresParameters.ts";
+import { type Problem, ProblemsError } from "./problems.ts";
 import { databaseNames, models, serverNames } from "./vocabulary.ts";
 
 /** The namespace of the project's config keys (the project's name in Pulumi.yaml). */
@@ -27,7 +27,14 @@ const hostSchema = z.strictObject({
   address: z.string().min(1),
 });
 
-const nodeNames = ["gateway", ...serverNames.map((n) => `${n}-server`), ...databaseNames.map((n) => `${n}-database`)];
+/** Where no host is named: the engine of this machine. */
+const localHost = { local: { docker: "unix:///var/run/docker.sock", address: "127.0.0.1" } };
+
+const nodeNames = [
+  "gateway",
+  ...serverNames.map((n) => `${n}-server`),
+  ...databaseNames.map((n) => `${n}-database`),
+];
 
 const parameterValue = z.union([z.string(), z.number(), z.boolean()]);
 
@@ -36,7 +43,8 @@ export const settingsSchema = z.strictObject({
   model: z.enum(models).default("full"),
   hosts: z
     .record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "is no host name (a-z, 0-9, -)"), hostSchema)
-    .default({ local: { docker: "unix:///var/run/docker.sock", address: "127.0.0.1" } }),
+    .default({})
+    .transform((hosts) => (Object.keys(hosts).length === 0 ? localHost : hosts)),
   placement: z.partialRecord(z.enum(nodeNames), z.string()).default({}),
   publishedAddress: z.ipv4().default("127.0.0.1"),
   ports: z
@@ -113,11 +121,15 @@ function unknownKey(path: string, key: string, known: readonly string[], set: st
 function toProblems(issue: z.core.$ZodIssue, values: Record<string, unknown>): Problem[] {
   const path = `${configNamespace}:${issue.path.map(String).join(".")}`;
   if (issue.code === "unrecognized_keys") {
-    const parent = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], values);
+    const parent = issue.path.reduce<unknown>(
+      (at, key) => (at as Record<PropertyKey, unknown>)?.[key],
+      values,
+    );
     const siblings = knownKeysAt(issue.path.map(String), parent);
     return issue.keys.map((key) => {
       const nearest = siblings.length > 0 ? closest(key, siblings) : undefined;
-      const hint = nearest && distance(key, nearest) <= Math.max(2, key.length / 3) ? ` Did you mean "${nearest}"?` : "";
+      const hint =
+        nearest && distance(key, nearest) <= Math.max(2, key.length / 3) ? ` Did you mean "${nearest}"?` : "";
       return {
         path: `${path}.${key}`,
         reason: "is no setting of this project",
@@ -186,13 +198,6 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
         remedy: `Name one of them, or add the host under "${configNamespace}:hosts".`,
       });
   }
-  if (Object.keys(settings.hosts).length === 0)
-    problems.push({
-      path: `${configNamespace}:hosts`,
-      value: "{}",
-      reason: "names no host",
-      remedy: 'Add one, or remove the key ("pulumi config rm hosts") to use the local Docker engine.',
-    });
   for (const name of Object.keys(settings.postgresParameters)) {
     if (managedParameters.has(name))
       problems.push({

@@ -102,9 +102,9 @@ export function deriveTopology(project: string, stack: string, settings: Setting
       containerName: `${prefix}-${node}`,
       stateVolume: `${prefix}-${node}-state`,
       published: { address: operatorAddress(host, address), port: settings.ports[node] },
-      certificateNames: [...new Set([node, `${prefix}-${node}`, "localhost", "127.0.0.1", host.address, address])].filter(
-        (name) => name !== "0.0.0.0",
-      ),
+      certificateNames: [
+        ...new Set([node, `${prefix}-${node}`, "localhost", "127.0.0.1", host.address, address]),
+      ].filter((name) => name !== "0.0.0.0"),
     };
   };
 

@@ -23,7 +23,10 @@ export interface RenderInput {
  * The whole configuration folder of a node. A pure function, and the only place where configuration files come from:
  * the same input gives the same files, byte for byte.
  */
-export function renderNode(node: DatabaseNode | ServerNode | GatewayNode, input: RenderInput): readonly ConfigurationFile[] {
+export function renderNode(
+  node: DatabaseNode | ServerNode | GatewayNode,
+  input: RenderInput,
+): readonly ConfigurationFile[] {
   switch (node.kind) {
     case "database":
       return databaseFiles(node, input);
@@ -66,7 +69,10 @@ function serverFiles(server: ServerNode, input: RenderInput): readonly Configura
     { name: "application.password", content: credentials.passwords.application },
     { name: "migration.password", content: credentials.passwords.migration },
     { name: "encryption.key", content: `${credentials.encryptionKey}\n` },
-    { name: "admin-token.sha256", content: `${createHash("sha256").update(credentials.adminToken).digest("hex")}\n` },
+    {
+      name: "admin-token.sha256",
+      content: `${createHash("sha256").update(credentials.adminToken).digest("hex")}\n`,
+    },
     ...tlsFiles(credentials, certificate),
   ];
 }

@@ -70,6 +70,7 @@ function parameterText(value: string | number | boolean): string {
 
 /** A value of postgresql.conf in single quotes; a quote inside is doubled, line breaks cannot occur in a value. */
 function quote(value: string): string {
-  if (/[\r\n\0]/.test(value)) throw new Error(`a PostgreSQL parameter may not hold a line break: ${JSON.stringify(value)}`);
+  if (/[\r\n\0]/.test(value))
+    throw new Error(`a PostgreSQL parameter may not hold a line break: ${JSON.stringify(value)}`);
   return `'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }

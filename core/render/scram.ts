@@ -7,7 +7,13 @@ import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
  * @param salt base64, 16 bytes or more
  */
 export function scramVerifier(password: string, salt: string, iterations = 4096): string {
-  const salted = pbkdf2Sync(password.normalize("NFKC"), Buffer.from(salt, "base64"), iterations, 32, "sha256");
+  const salted = pbkdf2Sync(
+    password.normalize("NFKC"),
+    Buffer.from(salt, "base64"),
+    iterations,
+    32,
+    "sha256",
+  );
   const clientKey = createHmac("sha256", salted).update("Client Key").digest();
   const storedKey = createHash("sha256").update(clientKey).digest("base64");
   const serverKey = createHmac("sha256", salted).update("Server Key").digest("base64");

@@ -1,0 +1,124 @@
+import * as docker from "@pulumi/docker";
+import type * as pulumi from "@pulumi/pulumi";
+import type { DatabaseNode, GatewayNode, ServerNode } from "../core/topology.ts";
+import { type DeploymentContext, type HostResources, stackLabels } from "./context.ts";
+
+/** What differs between the kinds of container. */
+export interface ContainerSpec {
+  readonly ports: readonly {
+    readonly internal: number;
+    readonly external: number;
+    readonly address: string;
+  }[];
+  readonly volumes: readonly { readonly volume: docker.Volume; readonly path: string }[];
+  /** Writable paths in memory, with mount options. */
+  readonly tmpfs: Readonly<Record<string, string>>;
+  readonly stopSignal: string;
+  /** How long a stop may take before it becomes a kill, in seconds. */
+  readonly graceSeconds: number;
+  /** `docker.Container` is started again when a refresh finds it stopped. Never for databases: that is fencing's matter. */
+  readonly mustRun: boolean;
+  readonly shmMegabytes?: number;
+}
+
+type AnyNode = DatabaseNode | ServerNode | GatewayNode;
+
+/** The resources of the node's host; a node without one is a mistake in the topology. */
+export function hostOf(context: DeploymentContext, node: AnyNode): HostResources {
+  const host = context.hosts.get(node.host.name);
+  if (!host) throw new Error(`${node.node}: no resources for host ${node.host.name}`);
+  return host;
+}
+
+/** The logical name of a node's resources: with more than one host the host is part of it. */
+export function resourceName(context: DeploymentContext, node: AnyNode): string {
+  return context.topology.hosts.length === 1 ? node.node : `${node.node}-on-${node.host.name}`;
+}
+
+/** The volume with a node's configuration and memory. */
+export function createStateVolume(
+  context: DeploymentContext,
+  node: AnyNode,
+  parent: pulumi.Resource,
+): docker.Volume {
+  return createVolume(context, node, node.stateVolume, "state", parent);
+}
+
+/** A named volume of a node. Never deleted to be replaced: the old one goes after the new one is in use. */
+export function createVolume(
+  context: DeploymentContext,
+  node: AnyNode,
+  physicalName: string,
+  part: string,
+  parent: pulumi.Resource,
+  retainOnDelete = false,
+): docker.Volume {
+  return new docker.Volume(
+    `${resourceName(context, node)}-${part}`,
+    {
+      name: physicalName,
+      labels: stackLabels(context.topology, {
+        "pg-continuity.node": node.node,
+        "pg-continuity.volume": part,
+      }),
+    },
+    { parent, provider: hostOf(context, node).provider, retainOnDelete },
+  );
+}
+
+/**
+ * A container of the deployment with the options that the provider needs to be safe:
+ *
+ * - a replacement deletes first (name and ports can be held only once), with a stop and not a kill (`destroyGraceSeconds`)
+ * - what the provider accepts as an update but does not apply to a running container is a replacement
+ *   (kreuzwerker/terraform-provider-docker#988)
+ * - least privilege: no capability, no new privileges, read-only root, an ordinary user
+ */
+export function createContainer(
+  context: DeploymentContext,
+  node: AnyNode,
+  spec: ContainerSpec,
+  parent: pulumi.Resource,
+): docker.Container {
+  const { provider, network } = hostOf(context, node);
+  const image = context.images.get(`${node.kind}@${node.host.name}`);
+  if (!image) throw new Error(`${node.node}: no image for ${node.kind} on host ${node.host.name}`);
+  return new docker.Container(
+    resourceName(context, node),
+    {
+      name: node.containerName,
+      hostname: node.node,
+      image: image.image,
+      restart: "unless-stopped",
+      mustRun: spec.mustRun,
+      stopSignal: spec.stopSignal,
+      stopTimeout: spec.graceSeconds,
+      destroyGraceSeconds: spec.graceSeconds,
+      removeVolumes: false,
+      networkMode: "bridge",
+      networksAdvanced: [{ name: network.name, aliases: [node.node] }],
+      ports: [...spec.ports]
+        .sort((a, b) => a.internal - b.internal)
+        .map(({ internal, external, address }) => ({ internal, external, ip: address, protocol: "tcp" })),
+      volumes: spec.volumes.map(({ volume, path }) => ({ volumeName: volume.name, containerPath: path })),
+      tmpfs: { "/tmp": "mode=1777,size=64m", ...spec.tmpfs },
+      ...(spec.shmMegabytes === undefined ? {} : { shmSize: spec.shmMegabytes }),
+      readOnly: true,
+      capabilities: { drops: ["ALL"] },
+      securityOpts: ["no-new-privileges:true"],
+      logDriver: "json-file",
+      logOpts: { "max-size": "10m", "max-file": "3" },
+      labels: stackLabels(context.topology, {
+        "pg-continuity.node": node.node,
+        "pg-continuity.kind": node.kind,
+      }),
+    },
+    {
+      parent,
+      provider,
+      dependsOn: [image.build],
+      deleteBeforeReplace: true,
+      replaceOnChanges: ["healthcheck", "init", "tmpfs", "rm"],
+    },
+  );
+}

@@ -1,0 +1,95 @@
+import * as pulumi from "@pulumi/pulumi";
+import { type ImageKind, imageSources } from "../core/imageSources.ts";
+import type { Settings } from "../core/settings.ts";
+import type { DatabaseNode, ServerNode, Topology } from "../core/topology.ts";
+import type { DatabaseName, ServerName } from "../core/vocabulary.ts";
+import { type DeploymentContext, DockerHosts } from "./context.ts";
+import { CredentialStore } from "./credentialStore.ts";
+import { Gateway } from "./gateway.ts";
+import { NodeImage } from "./nodeImage.ts";
+import { PrimaryServer } from "./primaryServer.ts";
+import { ReadOnlyDatabase } from "./readOnlyDatabase.ts";
+import { ReadOnlyServer } from "./readOnlyServer.ts";
+import { SecondaryServer } from "./secondaryServer.ts";
+import { SharedDatabase } from "./sharedDatabase.ts";
+import { StreamingReplication } from "./streamingReplication.ts";
+
+const serverClasses = {
+  primary: PrimaryServer,
+  secondary: SecondaryServer,
+  "read-only": ReadOnlyServer,
+} satisfies Record<ServerName, unknown>;
+
+/** A whole deployment: hosts, credentials, images, databases, replication, servers and the gateway. */
+export class Deployment extends pulumi.ComponentResource {
+  readonly credentials: CredentialStore;
+
+  constructor(
+    name: string,
+    args: { readonly topology: Topology; readonly settings: Settings },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("pg-continuity:index:Deployment", name, { model: args.topology.model }, opts);
+    const { topology, settings } = args;
+    const child = { parent: this };
+    this.credentials = new CredentialStore("credentials", { topology }, child);
+    const { hosts } = new DockerHosts("docker", { topology }, child);
+    const context: DeploymentContext = {
+      topology,
+      settings,
+      credentials: this.credentials,
+      hosts,
+      images: this.#createImages(topology, hosts),
+    };
+
+    const shared = new SharedDatabase(
+      "shared-database",
+      { context, database: database(topology, "shared") },
+      child,
+    );
+    if (topology.databases.some((node) => node.name === "read-only")) {
+      const readOnly = new ReadOnlyDatabase(
+        "read-only-database",
+        { context, database: database(topology, "read-only") },
+        child,
+      );
+      new StreamingReplication("replication", { context, shared, readOnly }, child);
+    }
+    for (const server of topology.servers)
+      new serverClasses[server.name](server.node, { context, server }, child);
+    new Gateway("gateway", { context }, child);
+    this.registerOutputs({});
+  }
+
+  /** One image for each kind of node on each host that runs such a node. */
+  #createImages(topology: Topology, hosts: DeploymentContext["hosts"]): DeploymentContext["images"] {
+    const nodes: readonly { kind: ImageKind; host: { name: string } }[] = [
+      ...topology.databases,
+      ...topology.servers,
+      topology.gateway,
+    ];
+    const images = new Map<string, NodeImage>();
+    for (const kind of Object.keys(imageSources) as ImageKind[]) {
+      for (const host of hosts.values()) {
+        if (!nodes.some((node) => node.kind === kind && node.host.name === host.host.name)) continue;
+        const name = topology.hosts.length === 1 ? `${kind}-image` : `${kind}-image-on-${host.host.name}`;
+        images.set(
+          `${kind}@${host.host.name}`,
+          new NodeImage(name, { topology, kind, host }, { parent: this }),
+        );
+      }
+    }
+    return images;
+  }
+}
+
+function database(topology: Topology, name: DatabaseName): DatabaseNode {
+  const found = topology.databases.find((node) => node.name === name);
+  if (!found) throw new Error(`the model ${topology.model} has no database named ${name}`);
+  return found;
+}
+
+/** The URL of a server or the gateway as published. */
+export function urlOf(node: Pick<ServerNode, "published">): string {
+  return `https://${node.published.address}:${node.published.port}`;
+}

@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+import * as command from "@pulumi/command";
+import type * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { fingerprint, renderNode } from "../core/render/node.ts";
+import type { DatabaseNode, GatewayNode, ServerNode } from "../core/topology.ts";
+import { resourceName } from "./container.ts";
+import type { DeploymentContext } from "./context.ts";
+import { runScript } from "./script.ts";
+
+/**
+ * Delivers a node's configuration folder into its running container and makes it take effect there. Runs again
+ * whenever a file or the container changes; replaces and restarts nothing. `files` in the diff says which file
+ * changed, by a hash that is too short to tell anything of its content.
+ */
+export function configureNode(
+  context: DeploymentContext,
+  node: DatabaseNode | ServerNode | GatewayNode,
+  container: docker.Container,
+  parent: pulumi.Resource,
+): command.local.Command {
+  const { topology, settings, credentials } = context;
+  const files = pulumi
+    .all([credentials.all, credentials.certificate(node.node)])
+    .apply(([all, certificate]) => renderNode(node, { topology, settings, credentials: all, certificate }));
+  return new command.local.Command(
+    `configure-${resourceName(context, node)}`,
+    {
+      create: runScript("node/configure.ts"),
+      stdin: pulumi.secret(files.apply((all) => JSON.stringify(all))),
+      environment: {
+        DOCKER_URL: node.host.docker,
+        CONTAINER: node.containerName,
+        CONTAINER_ID: container.id,
+        KIND: node.kind,
+        FINGERPRINT: pulumi.unsecret(files.apply((all) => fingerprint(all))),
+        FILES: pulumi.unsecret(
+          files.apply((all) => all.map(({ name, content }) => `${name}:${shortHash(content)}`).join(" ")),
+        ),
+      },
+      addPreviousOutputInEnv: false,
+      logging: "stderr",
+    },
+    { parent, dependsOn: [container], customTimeouts: { create: "2m", update: "2m" } },
+  );
+}
+
+function shortHash(content: string): string {
+  return createHash("sha256").update(content).digest("hex").slice(0, 6);
+}

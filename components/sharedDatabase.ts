@@ -1,0 +1,30 @@
+import * as command from "@pulumi/command";
+import type * as pulumi from "@pulumi/pulumi";
+import { resourceName } from "./container.ts";
+import { Database, type DatabaseArgs } from "./database.ts";
+import { keepResult, runScript } from "./script.ts";
+
+/**
+ * The shared database: used by the primary and the secondary server, and the first writable database of a
+ * deployment. `initialise-…` runs once in the life of the stack; after that the node's own intent decides.
+ */
+export class SharedDatabase extends Database {
+  /** Done once the database accepts connections and its roles and slots are made. */
+  readonly initialised: command.local.Command;
+
+  constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("pg-continuity:index:SharedDatabase", name, args, opts);
+    const { context, database } = args;
+    this.initialised = new command.local.Command(
+      `initialise-${resourceName(context, database)}`,
+      {
+        create: runScript("node/initialise.ts"),
+        update: keepResult,
+        environment: { DOCKER_URL: database.host.docker, CONTAINER: database.containerName },
+        logging: "stderr",
+      },
+      { parent: this, dependsOn: [this.configuration], customTimeouts: { create: "5m" } },
+    );
+    this.registerOutputs({});
+  }
+}

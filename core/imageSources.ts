@@ -1,0 +1,21 @@
+/** The kinds of image that a deployment runs, and the folders of the project that decide what is in each. */
+export const imageSources = {
+  database: ["images/database"],
+  server: ["images/server", "server", "core", "package-lock.json"],
+  gateway: ["images/gateway"],
+} as const;
+
+export type ImageKind = keyof typeof imageSources;
+
+/** Name of a stack's image: the content decides the tag, so that an unchanged image is never built twice. */
+export function imageName(project: string, stack: string, kind: ImageKind, contentHash: string): string {
+  return `${project}-${stack}/${kind}:${contentHash}`;
+}
+
+/**
+ * Name under which the part of an image that comes from the distribution's packages is kept between stacks. It holds
+ * nothing of a stack, and saves each new one the download.
+ */
+export function packagesImageName(project: string, kind: ImageKind): string {
+  return `${project}-packages/${kind}:trixie`;
+}

@@ -1,0 +1,31 @@
+import { z } from "zod";
+import { databaseNames } from "./vocabulary.ts";
+
+/**
+ * What a database node has been told to be: `intent.json` in its state volume, obeyed by the node's entrypoint.
+ * It lives beside the data and not in the container's definition, so that a change of role replaces nothing.
+ */
+export const intentSchema = z.object({
+  version: z.literal(1),
+  role: z.enum(["primary", "standby", "fenced"]),
+  /** Whom a standby follows. */
+  upstream: z.enum(databaseNames).optional(),
+  /** The transition that gave this intent; `initial` for the first. */
+  transitionId: z.string(),
+  /** Only in the very first intent of a primary: an empty data folder may be filled by initdb. */
+  initialise: z.boolean().optional(),
+  writtenAt: z.string(),
+});
+
+export type Intent = z.infer<typeof intentSchema>;
+
+/** The first intent of a database in a new deployment. */
+export function firstIntent(
+  role: "primary" | { standbyOf: (typeof databaseNames)[number] },
+  now: Date,
+): Intent {
+  const common = { version: 1, transitionId: "initial", writtenAt: now.toISOString() } as const;
+  return role === "primary"
+    ? { ...common, role, initialise: true }
+    : { ...common, role: "standby", upstream: role.standbyOf };
+}

@@ -1,0 +1,42 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Deployment, urlOf } from "./components/deployment.ts";
+import { ProblemsError } from "./core/problems.ts";
+import { parseSettings, type Settings } from "./core/settings.ts";
+import { deriveTopology } from "./core/topology.ts";
+
+const settings = readSettings();
+const topology = deriveTopology(pulumi.getProject(), pulumi.getStack(), settings);
+const { credentials } = new Deployment("deployment", { topology, settings });
+
+/** Which servers and databases there are. */
+export const model = topology.model;
+/** The one entry point. */
+export const gatewayUrl = urlOf(topology.gateway);
+/** Each server by its name, beside the gateway. */
+export const serverUrls = Object.fromEntries(topology.servers.map((server) => [server.name, urlOf(server)]));
+/** Each database by its name: where it is published. */
+export const databases = Object.fromEntries(
+  topology.databases.map(({ name, published }) => [name, { host: published.address, port: published.port }]),
+);
+/** PEM; every certificate of the deployment is signed by it. */
+export const caCertificate = pulumi.unsecret(credentials.all.apply(({ authority }) => authority.certificate));
+/** Bearer token of the administrator. */
+export const adminToken = credentials.all.apply((all) => all.adminToken);
+/** For the project's own scripts: what the topology was derived from, and the passwords of their duties. */
+export const access = pulumi.secret(
+  credentials.all.apply(({ passwords }) => ({
+    settings,
+    monitoring: passwords.monitoring,
+    operator: passwords.operator,
+  })),
+);
+
+/** All that is wrong with the config is said at once, as a plain message without a stack trace. */
+function readSettings(): Settings {
+  try {
+    return parseSettings(pulumi.runtime.allConfig());
+  } catch (error) {
+    if (error instanceof ProblemsError) throw new pulumi.RunError(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,97 @@
+import { PassThrough } from "node:stream";
+import type Docker from "dockerode";
+import { extract, pack } from "tar-stream";
+
+/** The user that every container of the project runs as. */
+const nodeUser = { uid: 999, gid: 999 };
+
+/** What a command inside a container gave. */
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a command inside a running container, without a shell.
+ *
+ * @throws Error when the container does not exist or does not run (Docker's own message)
+ */
+export async function execute(container: Docker.Container, command: readonly string[]): Promise<ExecResult> {
+  const exec = await container.exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true });
+  const stream = await exec.start({});
+  const out = new PassThrough();
+  const err = new PassThrough();
+  container.modem.demuxStream(stream, out, err);
+  const stdout = collect(out);
+  const stderr = collect(err);
+  await new Promise<void>((resolve, reject) => {
+    stream.on("end", resolve);
+    stream.on("error", reject);
+  });
+  out.end();
+  err.end();
+  const { ExitCode } = await exec.inspect();
+  return { exitCode: ExitCode ?? -1, stdout: await stdout, stderr: await stderr };
+}
+
+/** A file to be put into a container; `folder: true` makes an empty folder. */
+export interface PutEntry {
+  readonly path: string;
+  readonly content?: string;
+  readonly mode?: number;
+}
+
+/**
+ * Puts files and folders into a container, running or stopped, below a folder that exists there. Everything belongs
+ * to the node's user; files are 0600 and folders 0700 unless said otherwise.
+ */
+export async function putFiles(
+  container: Docker.Container,
+  folder: string,
+  entries: readonly PutEntry[],
+): Promise<void> {
+  const archive = pack();
+  for (const { path, content, mode } of entries) {
+    if (content === undefined)
+      archive.entry({ name: path, type: "directory", mode: mode ?? 0o700, ...nodeUser, mtime: new Date() });
+    else archive.entry({ name: path, mode: mode ?? 0o600, ...nodeUser, mtime: new Date() }, content);
+  }
+  archive.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of archive) chunks.push(chunk as Buffer);
+  await container.putArchive(Buffer.concat(chunks), { path: folder });
+}
+
+/** Reads one file of a container, running or stopped. Returns undefined where there is no such file. */
+export async function readContainerFile(
+  container: Docker.Container,
+  path: string,
+): Promise<string | undefined> {
+  let archive: NodeJS.ReadableStream;
+  try {
+    archive = await container.getArchive({ path });
+  } catch (error) {
+    if (isStatus(error, 404)) return undefined;
+    throw error;
+  }
+  const reader = extract();
+  archive.pipe(reader);
+  let content: string | undefined;
+  for await (const entry of reader) {
+    const text = await collect(entry);
+    if (entry.header.type === "file") content = text;
+  }
+  return content;
+}
+
+/** Whether an error is Docker's answer with this HTTP status. */
+export function isStatus(error: unknown, status: number): boolean {
+  return typeof error === "object" && error !== null && "statusCode" in error && error.statusCode === status;
+}
+
+async function collect(stream: AsyncIterable<unknown>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString("utf8");
+}
