@@ -22,7 +22,7 @@ export function renderServerConfig(topology: Topology, server: ServerNode): stri
     },
     encryptionKeyFile: file("encryption.key"),
     adminTokenHashFile: file("admin-token.sha256"),
-    stateDirectory: `${stateFolder}/memory`,
+    stateDirectory: `${stateFolder}/state`,
   };
   return `${JSON.stringify(config, null, 2)}\n`;
 }
