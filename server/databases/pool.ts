@@ -24,10 +24,12 @@ export class DatabasePool {
       min: Math.min(warmConnections, size),
       idleTimeoutMillis: 60_000,
     });
-    // An idle connection that breaks is replaced when it is needed; the watcher reports the cause.
-    this.#pool.on("error", (error) =>
-      log.debug({ err: error, database: settings.target.name }, "idle connection lost"),
-    );
+    // A connection that breaks while no statement runs on it would otherwise end the process. The
+    // next statement on it fails, and the watcher reports the cause.
+    const onBroken = (error: Error): void =>
+      log.debug({ err: error, database: settings.target.name }, "connection lost");
+    this.#pool.on("error", onBroken);
+    this.#pool.on("connect", (client) => client.on("error", onBroken));
   }
 
   /** A connection; give it back with `release()`, or `release(true)` to close it. */

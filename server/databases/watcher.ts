@@ -61,21 +61,36 @@ export class DatabaseWatcher {
   }
 
   async #look(): Promise<DatabaseView> {
-    const { target, connectTimeoutSeconds } = this.#settings;
-    const deadline = connectTimeoutSeconds * 1000;
+    const { name } = this.#settings.target;
+    const hadConnection = this.#client !== null;
     try {
-      const client = this.#client ?? (await this.#connect());
-      const result = await client.query<ObservedRow>(
-        // A look that takes longer than a connection attempt is as good as none.
-        Object.assign({ text: observeSql, name: "observe" }, { query_timeout: deadline }),
-      );
-      const row = result.rows[0];
-      if (row === undefined) throw new Error("the database answered no row");
-      return viewOf(target.name, row, Date.now());
+      return await this.#observe();
     } catch (error) {
       this.#cut();
-      return unreachable(target.name, error instanceof Error ? error.message : String(error), Date.now());
+      // A connection that was ended says nothing about the database yet; one that is silent does.
+      const silent = error instanceof Error && /timeout/i.test(error.message);
+      if (!hadConnection || silent || this.#stopped) return unreachable(name, messageOf(error), Date.now());
     }
+    try {
+      return await this.#observe();
+    } catch (error) {
+      this.#cut();
+      return unreachable(name, messageOf(error), Date.now());
+    }
+  }
+
+  async #observe(): Promise<DatabaseView> {
+    const client = this.#client ?? (await this.#connect());
+    const result = await client.query<ObservedRow>(
+      // A look that takes longer than a connection attempt is as good as none.
+      Object.assign(
+        { text: observeSql, name: "observe" },
+        { query_timeout: this.#settings.connectTimeoutSeconds * 1000 },
+      ),
+    );
+    const row = result.rows[0];
+    if (row === undefined) throw new Error("the database answered no row");
+    return viewOf(this.#settings.target.name, row, Date.now());
   }
 
   async #connect(): Promise<pg.Client> {
@@ -111,4 +126,8 @@ export class DatabaseWatcher {
       this.#wake = done;
     });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

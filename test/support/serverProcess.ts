@@ -1,0 +1,171 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { Agent, request } from "node:https";
+import { join } from "node:path";
+import type { ServerConfigInput } from "../../core/serverConfig.ts";
+import type { ServerName } from "../../core/vocabulary.ts";
+import type { TestAuthority } from "./serverPki.ts";
+import { freePort } from "./serverPostgres.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  // Bodies differ by endpoint; the tests look at the fields that they mean.
+  readonly body: Record<string, unknown>;
+}
+
+export interface ServerProcessOptions {
+  readonly folder: string;
+  /** The bundled program. */
+  readonly program: string;
+  readonly id: ServerName;
+  readonly authority: TestAuthority;
+  readonly databases: ServerConfigInput["databases"];
+  readonly token: string;
+  readonly encryptionKey: Buffer;
+  readonly passwords: { readonly application: string; readonly migration: string };
+  readonly writeHoldSeconds?: number;
+}
+
+/** The real program as a process of its own, with its own folder of files. */
+export class ServerProcess {
+  readonly #options: ServerProcessOptions;
+  readonly #agent: Agent;
+  #child: ChildProcess | null = null;
+  #ended: Promise<number | null> = Promise.resolve(null);
+  port = 0;
+  /** All that it has written. */
+  output = "";
+
+  constructor(options: ServerProcessOptions) {
+    this.#options = options;
+    this.#agent = new Agent({ ca: options.authority.ca, keepAlive: true, maxSockets: 64 });
+  }
+
+  get folder(): string {
+    return join(this.#options.folder, this.#options.id);
+  }
+
+  /** Writes configuration and files. Called again, it changes them. */
+  async configure(changes: Partial<ServerProcessOptions> = {}): Promise<void> {
+    const { id, authority, databases, token, encryptionKey, passwords, writeHoldSeconds } = {
+      ...this.#options,
+      ...changes,
+    };
+    if (this.port === 0) this.port = await freePort();
+    const file = (name: string): string => join(this.folder, name);
+    const tls = await authority.issue(id);
+    const config: ServerConfigInput = {
+      stack: "test",
+      server: { id, displayName: id },
+      listen: {
+        address: "127.0.0.1",
+        port: this.port,
+        certificateFile: file("tls.crt"),
+        keyFile: file("tls.key"),
+      },
+      databases,
+      postgres: {
+        database: "vault",
+        caFile: file("ca.crt"),
+        application: { user: "application", passwordFile: file("application") },
+        migration: { user: "migration", passwordFile: file("migration") },
+      },
+      encryptionKeyFile: file("key"),
+      adminTokenHashFile: file("token.sha256"),
+      stateDirectory: file("state"),
+      writeHoldSeconds: writeHoldSeconds ?? 5,
+      logLevel: "debug",
+    };
+    await mkdir(this.folder, { recursive: true });
+    await Promise.all([
+      writeFile(file("server.json"), JSON.stringify(config)),
+      writeFile(file("tls.crt"), tls.certificate),
+      writeFile(file("tls.key"), tls.key),
+      writeFile(file("ca.crt"), authority.ca),
+      writeFile(file("application"), passwords.application),
+      writeFile(file("migration"), passwords.migration),
+      writeFile(file("key"), encryptionKey.toString("base64")),
+      writeFile(file("token.sha256"), createHash("sha256").update(token).digest("hex")),
+    ]);
+  }
+
+  start(): void {
+    const child = spawn(
+      process.execPath,
+      [this.#options.program, "--config", join(this.folder, "server.json")],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk: Buffer) => {
+        this.output += chunk.toString();
+      });
+    }
+    this.#child = child;
+    this.#ended = new Promise((resolve) => child.once("exit", (code) => resolve(code)));
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** The exit code, once it has ended. */
+  ended(): Promise<number | null> {
+    return this.#ended;
+  }
+
+  async stop(): Promise<number | null> {
+    this.signal("SIGTERM");
+    return await this.#ended;
+  }
+
+  /** Sends a request, signed in unless `headers` says otherwise. */
+  send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const payload = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+    return new Promise((resolve, reject) => {
+      const outgoing = request(
+        {
+          host: "127.0.0.1",
+          port: this.port,
+          method,
+          path,
+          agent: this.#agent,
+          timeout: 30_000,
+          headers: {
+            authorization: `Bearer ${this.#options.token}`,
+            ...(payload === undefined ? {} : { "content-type": "application/json" }),
+            ...headers,
+          },
+        },
+        (incoming) => {
+          const chunks: Buffer[] = [];
+          incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+          incoming.on("error", reject);
+          incoming.on("end", () => {
+            const text = Buffer.concat(chunks).toString();
+            resolve({
+              status: incoming.statusCode ?? 0,
+              headers: incoming.headers,
+              body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>),
+            });
+          });
+        },
+      );
+      outgoing.on("error", reject);
+      outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
+      outgoing.end(payload);
+    });
+  }
+
+  /** The status of a health endpoint; 0 while nobody listens. */
+  async status(path: string): Promise<number> {
+    try {
+      return (await this.send("GET", path)).status;
+    } catch {
+      return 0;
+    }
+  }
+}
