@@ -52,6 +52,7 @@ async function resources(
       request_hash bytea not null,
       status int,
       response json,
+      replays int not null default 0,
       created_at timestamptz not null default now(),
       primary key (actor, key)
     )`.execute(db);

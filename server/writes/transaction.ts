@@ -55,7 +55,9 @@ export async function transact(client: PoolClient, request: WriteRequest): Promi
     });
     if (claimed.rowCount === 0) {
       const recorded = await readRecorded(client, request);
-      await client.query("rollback");
+      // This commit waits for synchronous replicas like the first one, whose answer may have been lost.
+      commitSent = true;
+      await commit(client);
       return recorded;
     }
     const response = await request.work(client);
@@ -65,9 +67,7 @@ export async function transact(client: PoolClient, request: WriteRequest): Promi
       values: [request.actor, request.key, response.status, JSON.stringify(response.body)],
     });
     commitSent = true;
-    const committed = await client.query("commit");
-    // PostgreSQL answers ROLLBACK to the COMMIT of a transaction that had failed.
-    if (committed.command !== "COMMIT") throw new Error(`COMMIT was answered with ${committed.command}`);
+    await commit(client);
     return { ...response, replayed: false };
   } catch (error) {
     if (error instanceof IdempotencyMismatch) {
@@ -75,6 +75,31 @@ export async function transact(client: PoolClient, request: WriteRequest): Promi
       throw error;
     }
     throw new TransactionFailure(error, commitSent);
+  }
+}
+
+/** A COMMIT whose outcome is open: `code` is SQLSTATE transaction_resolution_unknown. */
+class UnconfirmedCommit extends Error {
+  readonly code = "08007";
+}
+
+async function commit(client: PoolClient): Promise<void> {
+  let warning: string | null = null;
+  const onNotice = (notice: {
+    readonly code?: string | undefined;
+    readonly message?: string | undefined;
+  }): void => {
+    // "The transaction has already committed locally, but might not have been replicated to the standby."
+    if (notice.code?.startsWith("01") === true) warning = notice.message ?? "warning";
+  };
+  client.on("notice", onNotice);
+  try {
+    const { command } = await client.query("commit");
+    // PostgreSQL answers ROLLBACK to the COMMIT of a transaction that had failed.
+    if (command !== "COMMIT") throw new Error(`COMMIT was answered with ${command}`);
+    if (warning !== null) throw new UnconfirmedCommit(warning);
+  } finally {
+    client.off("notice", onNotice);
   }
 }
 
@@ -87,7 +112,8 @@ interface RecordedRow {
 async function readRecorded(client: PoolClient, request: WriteRequest): Promise<WriteResult> {
   const { rows } = await client.query<RecordedRow>({
     name: "read-key",
-    text: "select request_hash, status, response from vault.idempotency_keys where actor = $1 and key = $2",
+    text: `update vault.idempotency_keys set replays = replays + 1 where actor = $1 and key = $2
+           returning request_hash, status, response`,
     values: [request.actor, request.key],
   });
   const row = rows[0];

@@ -240,6 +240,32 @@ describe.sequential("application servers on a primary and a streaming standby", 
     await expectExactlyOnce(await load.stop(), "shared", "cut");
   });
 
+  test("a commit whose answer is lost is done once, and acknowledged only when the replica has it", async () => {
+    await postgres.sql("shared", "alter system set synchronous_standby_names = '*'");
+    await postgres.sql("shared", "select pg_reload_conf()");
+    await postgres.docker("pause", "read-only");
+    let answered = false;
+    const write = primary
+      .send("POST", "/api/resources", { name: "synchronous", account: "b", secret })
+      .finally(() => {
+        answered = true;
+      });
+    const waiting = "from pg_stat_activity where usename = 'application' and wait_event = 'SyncRep'";
+    const isWaiting = async () => (await postgres.sql("shared", `select 1 ${waiting}`)).length === 1;
+    await until("the commit waits", isWaiting);
+    await postgres.sql("shared", `select pg_terminate_backend(pid) ${waiting}`);
+    await until("tried again, waits again", isWaiting);
+    expect(answered).toBe(false);
+    await postgres.docker("unpause", "read-only");
+    const answer = await write;
+    expect([answer.status, answer.headers["idempotency-replayed"]]).toEqual([201, "true"]);
+    const count = "select count(*) from vault.resources where name = 'synchronous'";
+    expect(await postgres.sql("shared", count, "vault")).toEqual(["1"]);
+    expect(await postgres.sql("read-only", count, "vault")).toEqual(["1"]);
+    await postgres.sql("shared", "alter system reset synchronous_standby_names");
+    await postgres.sql("shared", "select pg_reload_conf()");
+  });
+
   test("a planned promotion under load: held, not failed; nothing lost, nothing doubled", async () => {
     const load = startLoad(primary, "promote", 6);
     await sleep(500);
