@@ -3,9 +3,11 @@ import { Deployment, urlOf } from "./components/deployment.ts";
 import { ProblemsError } from "./core/problems.ts";
 import { parseSettings, type Settings } from "./core/settings.ts";
 import { deriveTopology } from "./core/topology.ts";
+import { preflight } from "./scripts/preflight.ts";
 
 const settings = readSettings();
 const topology = deriveTopology(pulumi.getProject(), pulumi.getStack(), settings);
+for (const warning of await checkHosts()) await pulumi.log.warn(warning);
 const { credentials } = new Deployment("deployment", { topology, settings });
 
 /** Which servers and databases there are. */
@@ -30,6 +32,16 @@ export const access = pulumi.secret(
     operator: passwords.operator,
   })),
 );
+
+/** Engines, ports, disk: what is in the way is said before the first resource is registered. */
+async function checkHosts(): Promise<readonly string[]> {
+  try {
+    return await preflight(topology);
+  } catch (error) {
+    if (error instanceof ProblemsError) throw new pulumi.RunError(error.message);
+    throw error;
+  }
+}
 
 /** All that is wrong with the config is said at once, as a plain message without a stack trace. */
 function readSettings(): Settings {

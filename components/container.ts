@@ -44,14 +44,16 @@ export function createStateVolume(
   return createVolume(context, node, node.stateVolume, "state", parent);
 }
 
-/** A named volume of a node. Never deleted to be replaced: the old one goes after the new one is in use. */
+/**
+ * A named volume of a node. Protected: neither `pulumi destroy` nor a change of its definition deletes it, only
+ * `npm run down -- --volumes` does.
+ */
 export function createVolume(
   context: DeploymentContext,
   node: AnyNode,
   physicalName: string,
   part: string,
   parent: pulumi.Resource,
-  retainOnDelete = false,
 ): docker.Volume {
   return new docker.Volume(
     `${resourceName(context, node)}-${part}`,
@@ -62,7 +64,7 @@ export function createVolume(
         "pg-continuity.volume": part,
       }),
     },
-    { parent, provider: hostOf(context, node).provider, retainOnDelete },
+    { parent, provider: hostOf(context, node).provider, protect: true },
   );
 }
 

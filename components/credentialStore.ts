@@ -53,7 +53,8 @@ export class CredentialStore extends pulumi.ComponentResource {
       {
         parent: this,
         ignoreChanges: ["input"],
-        ...(renewWhen === undefined ? {} : { replacementTrigger: renewWhen }),
+        // What cannot be made again from something else is protected: without the key the data is lost.
+        ...(renewWhen === undefined ? { protect: true } : { replacementTrigger: renewWhen }),
       },
     );
     return pulumi.secret(stash.output) as pulumi.Output<T>;

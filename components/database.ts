@@ -30,7 +30,7 @@ export abstract class Database extends pulumi.ComponentResource {
     super(type, name, { database: args.database.name }, opts);
     const { context, database } = args;
     this.database = database;
-    const data = createVolume(context, database, database.dataVolume, "data", this, true);
+    const data = createVolume(context, database, database.dataVolume, "data", this);
     const state = createStateVolume(context, database, this);
     this.container = createContainer(
       context,

@@ -1,0 +1,95 @@
+import type { Intent } from "./intent.ts";
+import type { DatabaseName, ServerName } from "./vocabulary.ts";
+
+/** Something that could be asked, or the reason why it could not: unknown is never shown as a value. */
+export type Observed<T> =
+  | { readonly known: true; readonly value: T }
+  | { readonly known: false; readonly reason: string };
+
+export const known = <T>(value: T): Observed<T> => ({ known: true, value });
+export const unknown = <T>(reason: string): Observed<T> => ({ known: false, reason });
+
+/** A container as its engine sees it. */
+export interface ContainerObservation {
+  readonly state: "running" | "stopped" | "missing";
+  /** ISO time of the last start or end. */
+  readonly since?: string;
+}
+
+/** A replication slot of a database that accepts connections. */
+export interface SlotObservation {
+  readonly name: string;
+  readonly active: boolean;
+  /** `reserved | extended | unreserved | lost` (PostgreSQL, pg_replication_slots.wal_status); null before first use. */
+  readonly walStatus: string | null;
+  /** WAL that the slot holds back, in bytes; null where it holds none. */
+  readonly retainedBytes: number | null;
+}
+
+/** A standby as the database that feeds it sees it (pg_stat_replication). */
+export interface SenderObservation {
+  readonly applicationName: string;
+  readonly state: string;
+  readonly syncState: string;
+  readonly replayLsn: string | null;
+  readonly lagSeconds: number | null;
+  readonly encrypted: boolean;
+}
+
+/** What a running PostgreSQL says of itself. */
+export interface PostgresObservation {
+  readonly systemId: string;
+  readonly inRecovery: boolean;
+  readonly timeline: number;
+  /** Written (primary) or replayed (standby) up to here. */
+  readonly lsn: string;
+  /** A standby: received up to here; null on a primary. */
+  readonly receivedLsn: string | null;
+  readonly replayPaused: boolean;
+  /** A standby: whether it receives WAL by streaming now. */
+  readonly streaming: boolean;
+  readonly synchronous: boolean;
+  readonly startedAt: string;
+  readonly version: string;
+  readonly slots: readonly SlotObservation[];
+  readonly senders: readonly SenderObservation[];
+}
+
+/** What a node's entrypoint says of itself while postgres does not run. */
+export interface NodeStateObservation {
+  readonly state: string;
+  readonly detail: string;
+  readonly since: string;
+}
+
+export interface DatabaseObservation {
+  readonly name: DatabaseName;
+  readonly observedAt: string;
+  readonly container: Observed<ContainerObservation>;
+  readonly intent: Observed<Intent | undefined>;
+  readonly nodeState: Observed<NodeStateObservation | undefined>;
+  readonly postgres: Observed<PostgresObservation>;
+}
+
+/** What a server answers on its health endpoint (docs/server-endpoints.md). */
+export interface ServerHealth {
+  readonly state: string;
+  readonly database: string | null;
+  readonly timeline: number | null;
+  readonly since: string;
+}
+
+export interface ServerObservation {
+  readonly name: ServerName;
+  readonly observedAt: string;
+  readonly container: Observed<ContainerObservation>;
+  readonly health: Observed<ServerHealth>;
+}
+
+/** One round of observations of a whole deployment. */
+export interface Observation {
+  readonly observedAt: string;
+  readonly databases: readonly DatabaseObservation[];
+  readonly servers: readonly ServerObservation[];
+  readonly gateway: Observed<ContainerObservation>;
+}

@@ -1,0 +1,363 @@
+import { lsnDistance } from "./lsn.ts";
+import type {
+  DatabaseObservation,
+  Observation,
+  PostgresObservation,
+  ServerObservation,
+} from "./observation.ts";
+import type { Topology } from "./topology.ts";
+import type { DatabaseName, Phase, ServerName } from "./vocabulary.ts";
+
+/** Version of the JSON that `npm run status -- --json` prints (docs/status.md). */
+export const statusVersion = 1;
+
+export type DatabaseRoleNow = "primary" | "standby" | "fenced" | "closed" | "down" | "unknown";
+export type ServerRoleNow = "read-write" | "read-only" | "unavailable" | "down" | "unknown";
+
+export interface DatabaseStatus {
+  readonly name: DatabaseName;
+  readonly role: DatabaseRoleNow;
+  readonly expectedRole: "primary" | "standby" | "fenced";
+  readonly reachable: boolean;
+  readonly timeline: number | null;
+  readonly lsn: string | null;
+  /** How far a standby is behind the writable database; null for the writable one and where it is not known. */
+  readonly lagBytes: number | null;
+  readonly lagSeconds: number | null;
+  /** The slot that feeds a standby, as the writable database has it. */
+  readonly slot: {
+    readonly name: string;
+    readonly active: boolean;
+    readonly walStatus: string | null;
+  } | null;
+  readonly streaming: boolean | null;
+  /** ISO time since which PostgreSQL, or else the container, is in this state; null where it is not known. */
+  readonly since: string | null;
+  readonly observedAt: string;
+  /** Why it is not as expected, or what it is doing. */
+  readonly detail: string | null;
+}
+
+export interface ServerStatus {
+  readonly name: ServerName;
+  readonly role: ServerRoleNow;
+  readonly expectedRole: "read-write" | "read-only";
+  readonly reachable: boolean;
+  readonly database: string | null;
+  readonly since: string | null;
+  readonly observedAt: string;
+  readonly detail: string | null;
+}
+
+/** Something that is not as declared, and the way out. */
+export interface Finding {
+  readonly subject: string;
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+export interface Status {
+  readonly version: typeof statusVersion;
+  readonly stack: string;
+  readonly model: string;
+  readonly phase: Phase;
+  readonly verdict: "ok" | "degraded" | "down" | "unknown";
+  /** One sentence. */
+  readonly summary: string;
+  readonly observedAt: string;
+  readonly databases: readonly DatabaseStatus[];
+  readonly servers: readonly ServerStatus[];
+  readonly gateway: { readonly reachable: boolean; readonly detail: string | null };
+  readonly findings: readonly Finding[];
+}
+
+/** A standby that is further behind than this, in bytes, is a finding. */
+const lagLimitBytes = 64 * 1024 * 1024;
+
+/**
+ * Judges one round of observations against what was declared. Pure; says only what was observed, and unknown where
+ * something could not be asked.
+ */
+export function judge(topology: Topology, observation: Observation): Status {
+  const writable = observation.databases.flatMap((database) =>
+    database.postgres.known && !database.postgres.value.inRecovery
+      ? [{ name: database.name, postgres: database.postgres.value }]
+      : [],
+  );
+  const databases = observation.databases.map((database) =>
+    databaseStatus(topology, database, writable[0]?.postgres),
+  );
+  const servers = observation.servers.map((server) => serverStatus(server, writable[0]?.name));
+  const gateway =
+    observation.gateway.known && observation.gateway.value.state === "running"
+      ? { reachable: true, detail: null }
+      : {
+          reachable: false,
+          detail: observation.gateway.known
+            ? `its container is ${observation.gateway.value.state}`
+            : observation.gateway.reason,
+        };
+  const findings = [
+    ...writableFindings(writable.map(({ name }) => name)),
+    ...databases.flatMap((database) => databaseFindings(topology, database)),
+    ...servers.flatMap((server) => serverFindings(topology, server)),
+    ...(gateway.reachable
+      ? []
+      : [
+          {
+            subject: "gateway",
+            problem: gateway.detail ?? "does not run",
+            remedy: startRemedy(topology.gateway.containerName),
+          },
+        ]),
+  ];
+  const phase = phaseOf(
+    writable.map(({ name }) => name),
+    findings,
+  );
+  const verdict = verdictOf(writable.length, databases, findings);
+  return {
+    version: statusVersion,
+    stack: topology.stack,
+    model: topology.model,
+    phase,
+    verdict,
+    summary: summaryOf(phase, verdict, findings),
+    observedAt: observation.observedAt,
+    databases,
+    servers,
+    gateway,
+    findings,
+  };
+}
+
+function databaseStatus(
+  topology: Topology,
+  observed: DatabaseObservation,
+  writable: PostgresObservation | undefined,
+): DatabaseStatus {
+  const { name, observedAt } = observed;
+  const declared = observed.intent.known ? observed.intent.value?.role : undefined;
+  const expectedRole = declared ?? (name === "shared" ? "primary" : "standby");
+  const base = { name, expectedRole, observedAt };
+  if (!observed.postgres.known) {
+    const { role, since, detail } = silentDatabase(observed, observed.postgres.reason);
+    return { ...base, role, reachable: false, ...nothingKnown, since, detail };
+  }
+  const postgres = observed.postgres.value;
+  if (!postgres.inRecovery)
+    return {
+      ...base,
+      ...nothingKnown,
+      role: "primary",
+      reachable: true,
+      timeline: postgres.timeline,
+      lsn: postgres.lsn,
+      since: postgres.startedAt,
+      detail: null,
+    };
+  const slotName = topology.databases.find((node) => node.name === name)?.slot;
+  const slot = writable?.slots.find((candidate) => candidate.name === slotName);
+  const sender = writable?.senders.find((candidate) => candidate.applicationName === `${name}-database`);
+  return {
+    ...base,
+    role: "standby",
+    reachable: true,
+    timeline: postgres.timeline,
+    lsn: postgres.lsn,
+    lagBytes: writable ? lsnDistance(writable.lsn, postgres.lsn) : null,
+    lagSeconds: sender ? (sender.lagSeconds ?? 0) : null,
+    slot: slot ? { name: slot.name, active: slot.active, walStatus: slot.walStatus } : null,
+    streaming: postgres.streaming,
+    since: postgres.startedAt,
+    detail: postgres.replayPaused ? "replay is paused" : null,
+  };
+}
+
+const nothingKnown = {
+  timeline: null,
+  lsn: null,
+  lagBytes: null,
+  lagSeconds: null,
+  slot: null,
+  streaming: null,
+} as const;
+
+/** A database whose PostgreSQL does not answer: what its container and its entrypoint say instead. */
+function silentDatabase(
+  observed: DatabaseObservation,
+  reason: string,
+): { role: DatabaseRoleNow; since: string | null; detail: string } {
+  if (!observed.container.known) return { role: "unknown", since: null, detail: observed.container.reason };
+  const { state, since } = observed.container.value;
+  if (state !== "running")
+    return {
+      role: "down",
+      since: since ?? null,
+      detail: state === "missing" ? "its container does not exist" : "its container is stopped",
+    };
+  const said = observed.nodeState.known ? observed.nodeState.value : undefined;
+  if (said?.state === "closed") {
+    const fenced = observed.intent.known && observed.intent.value?.role === "fenced";
+    return { role: fenced ? "fenced" : "closed", since: said.since, detail: said.detail };
+  }
+  return {
+    role: "down",
+    since: said?.since ?? since ?? null,
+    detail: said ? `${said.state}: ${said.detail}` : reason,
+  };
+}
+
+function serverStatus(observed: ServerObservation, writable: DatabaseName | undefined): ServerStatus {
+  const { name, observedAt } = observed;
+  const expectedRole = name === "read-only" && writable !== "read-only" ? "read-only" : "read-write";
+  if (observed.health.known) {
+    const { state, database, since } = observed.health.value;
+    const role = state === "read-write" || state === "read-only" ? state : "unavailable";
+    return {
+      name,
+      expectedRole,
+      observedAt,
+      role,
+      reachable: true,
+      database,
+      since,
+      detail: role === "unavailable" ? state : null,
+    };
+  }
+  const base = { name, expectedRole, observedAt, reachable: false, database: null } as const;
+  if (!observed.container.known)
+    return { ...base, role: "unknown", since: null, detail: observed.container.reason };
+  const { state, since } = observed.container.value;
+  return {
+    ...base,
+    role: "down",
+    since: since ?? null,
+    detail: state === "running" ? observed.health.reason : `its container is ${state}`,
+  };
+}
+
+function writableFindings(writable: readonly DatabaseName[]): Finding[] {
+  if (writable.length < 2) return [];
+  return [
+    {
+      subject: "databases",
+      problem: `${writable.join(" and ")} both accept writes`,
+      remedy:
+        "Stop the one with the lower timeline at once (docker stop), and keep its data folder for inspection.",
+    },
+  ];
+}
+
+function databaseFindings(topology: Topology, database: DatabaseStatus): Finding[] {
+  const subject = `${database.name} database`;
+  const node = topology.databases.find(({ name }) => name === database.name);
+  const containerName = node?.containerName ?? database.name;
+  if (!database.reachable)
+    return [
+      {
+        subject,
+        problem: `${database.role}: ${database.detail ?? "no reason known"}`,
+        remedy: silentRemedy(database, containerName),
+      },
+    ];
+  if (database.role !== database.expectedRole)
+    return [
+      {
+        subject,
+        problem: `is ${database.role}, was told to be ${database.expectedRole}`,
+        remedy: `Look at what it says: docker logs ${containerName}`,
+      },
+    ];
+  if (database.role !== "standby") return [];
+  return standbyFindings(subject, database, containerName);
+}
+
+function standbyFindings(subject: string, database: DatabaseStatus, containerName: string): Finding[] {
+  const findings: Finding[] = [];
+  if (database.slot?.walStatus === "lost")
+    findings.push({
+      subject,
+      problem: `its slot ${database.slot.name} was lost: it was away longer than slotWalKeepMegabytes allows, and the WAL it needs is gone`,
+      remedy: "Build it again from a base backup (transition rebuild).",
+    });
+  else if (database.streaming === false)
+    findings.push({
+      subject,
+      problem: "does not stream",
+      remedy: `Look at what it says: docker logs ${containerName}`,
+    });
+  if (database.slot === null && database.lagBytes !== null)
+    findings.push({
+      subject,
+      problem: "has no slot on the writable database: WAL it needs may be removed while it is away",
+      remedy: 'Run "npm run up": it makes the slot again.',
+    });
+  if (database.lagBytes !== null && database.lagBytes > lagLimitBytes)
+    findings.push({
+      subject,
+      problem: `is ${database.lagBytes} bytes behind (limit ${lagLimitBytes})`,
+      remedy: "Look for a long query on it that holds replay back, or for a slow disk or network.",
+    });
+  if (database.detail !== null)
+    findings.push({ subject, problem: database.detail, remedy: "Resume it: SELECT pg_wal_replay_resume();" });
+  return findings;
+}
+
+function silentRemedy(database: DatabaseStatus, containerName: string): string {
+  if (database.role === "unknown") return "Make its Docker host reachable, or promote the other database.";
+  if (database.role === "closed" || database.role === "fenced")
+    return "It opens by itself once it is safe, or by a transition.";
+  return startRemedy(containerName);
+}
+
+function serverFindings(topology: Topology, server: ServerStatus): Finding[] {
+  if (server.role === server.expectedRole) return [];
+  const containerName =
+    topology.servers.find(({ name }) => name === server.name)?.containerName ?? server.name;
+  return [
+    {
+      subject: `${server.name} server`,
+      problem: `is ${server.role}, expected ${server.expectedRole}${server.detail ? ` (${server.detail})` : ""}`,
+      remedy:
+        server.role === "down"
+          ? startRemedy(containerName)
+          : `Look at what it says: docker logs ${containerName}`,
+    },
+  ];
+}
+
+function startRemedy(containerName: string): string {
+  return `Start it: docker start ${containerName}, or run "npm run up". Its log: docker logs ${containerName}`;
+}
+
+function phaseOf(writable: readonly DatabaseName[], findings: readonly Finding[]): Phase {
+  if (writable.length === 1 && writable[0] === "read-only") return "promoted";
+  return findings.length === 0 ? "normal" : "degraded";
+}
+
+function verdictOf(
+  writableCount: number,
+  databases: readonly DatabaseStatus[],
+  findings: readonly Finding[],
+): Status["verdict"] {
+  if (findings.length === 0) return "ok";
+  if (writableCount === 0) return databases.some(({ role }) => role === "unknown") ? "unknown" : "down";
+  return "degraded";
+}
+
+function summaryOf(phase: Phase, verdict: Status["verdict"], findings: readonly Finding[]): string {
+  const first = findings[0];
+  if (!first)
+    return phase === "promoted"
+      ? "The read-only server is the acting primary."
+      : "Everything is as declared.";
+  const more = findings.length > 1 ? ` and ${findings.length - 1} more` : "";
+  const impact =
+    verdict === "down"
+      ? "No database accepts writes"
+      : verdict === "unknown"
+        ? "Nobody knows from here"
+        : "Degraded";
+  return `${impact}: ${first.subject} ${first.problem}${more}.`;
+}

@@ -1,0 +1,86 @@
+import { execa } from "execa";
+import { z } from "zod";
+import { settingsSchema } from "../../core/settings.ts";
+import { deriveTopology, type Topology } from "../../core/topology.ts";
+import type { ObserverAccess } from "../observe/index.ts";
+import { pulumiEnvironment } from "../setup/index.ts";
+
+/** What the scripts need to know of a deployed stack; read from its outputs. */
+export interface DeployedStack {
+  readonly name: string;
+  readonly topology: Topology;
+  readonly access: ObserverAccess;
+  readonly operatorPassword: string;
+  readonly adminToken: string;
+  readonly gatewayUrl: string;
+}
+
+const outputsSchema = z.object({
+  caCertificate: z.string(),
+  adminToken: z.string(),
+  gatewayUrl: z.string(),
+  access: z.object({ settings: z.unknown(), monitoring: z.string(), operator: z.string() }),
+});
+
+export const projectName = "pg-continuity";
+
+/**
+ * Runs the Pulumi CLI in the project's folder and returns its standard output.
+ *
+ * @throws Error with what the CLI said, and the remedy where it is a known case
+ */
+export async function pulumi(
+  args: readonly string[],
+  options: { readonly stack?: string } = {},
+): Promise<string> {
+  const stack = options.stack === undefined ? [] : ["--stack", options.stack];
+  const { failed, stdout, stderr } = await execa("pulumi", [...args, ...stack, "--non-interactive"], {
+    env: pulumiEnvironment(),
+    reject: false,
+  });
+  if (failed) throw new Error(explain(`${stdout}\n${stderr}`));
+  return stdout;
+}
+
+/**
+ * Reads the outputs of a deployed stack.
+ *
+ * @throws Error when there is no such stack or it was never deployed
+ */
+export async function readStack(name: string): Promise<DeployedStack> {
+  const text = await pulumi(["stack", "output", "--json", "--show-secrets"], { stack: name });
+  const parsed = outputsSchema.safeParse(JSON.parse(text));
+  if (!parsed.success) throw new Error(`stack ${name} is not deployed. Deploy it with "npm run up".`);
+  const { caCertificate, adminToken, gatewayUrl, access } = parsed.data;
+  return {
+    name,
+    topology: deriveTopology(projectName, name, settingsSchema.parse(access.settings)),
+    access: { caCertificate, monitoringPassword: access.monitoring },
+    operatorPassword: access.operator,
+    adminToken,
+    gatewayUrl,
+  };
+}
+
+const explanations: readonly [pattern: RegExp, explanation: string][] = [
+  [
+    /incorrect passphrase/,
+    "the passphrase does not fit this stack's state. Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the one it was made with (for the dev stack: the file .state/passphrase).",
+  ],
+  [
+    /currently locked by (\d+) lock/,
+    'another "pulumi" works on this stack, or one was killed. If none runs any more: pulumi cancel',
+  ],
+  [
+    /no stack named '([^']+)' found/,
+    'there is no such stack here. Deploy it with "npm run up -- --stack NAME".',
+  ],
+];
+
+/** What the CLI said, with the remedy first where the case is known. */
+export function explain(output: string): string {
+  const text = output.trim();
+  for (const [pattern, explanation] of explanations)
+    if (pattern.test(text)) return `pulumi: ${explanation}\n\n${text}`;
+  return text;
+}

@@ -1,0 +1,100 @@
+import type Docker from "dockerode";
+import { intentSchema } from "../../core/intent.ts";
+import {
+  type DatabaseObservation,
+  known,
+  type NodeStateObservation,
+  type Observation,
+  type Observed,
+  type PostgresObservation,
+  type ServerObservation,
+  unknown,
+} from "../../core/observation.ts";
+import { stateFolder } from "../../core/render/files.ts";
+import type { DatabaseNode, ServerNode, Topology } from "../../core/topology.ts";
+import { readContainerFile } from "../docker/container.ts";
+import { connectEngine } from "../docker/engine.ts";
+import { messageOf, observeContainer } from "./container.ts";
+import { connectDatabase, type DatabaseAccess, observePostgres } from "./postgres.ts";
+import { observeServerHealth } from "./server.ts";
+
+/** With what a deployment is observed: read-only rights suffice. */
+export interface ObserverAccess {
+  readonly caCertificate: string;
+  readonly monitoringPassword: string;
+}
+
+/**
+ * Observes every node of a deployment at once. Never throws: what cannot be asked is unknown, with the reason.
+ */
+export async function observe(topology: Topology, access: ObserverAccess): Promise<Observation> {
+  const observedAt = new Date().toISOString();
+  const [databases, servers, gateway] = await Promise.all([
+    Promise.all(topology.databases.map((database) => observeDatabase(database, access))),
+    Promise.all(topology.servers.map((server) => observeServer(server, access))),
+    observeContainer(containerOf(topology.gateway)),
+  ]);
+  return { observedAt, databases, servers, gateway };
+}
+
+/** The container of a node, on the engine of its host. */
+export function containerOf(node: {
+  readonly host: { readonly docker: string };
+  readonly containerName: string;
+}): Docker.Container {
+  return connectEngine(node.host.docker).getContainer(node.containerName);
+}
+
+async function observeDatabase(database: DatabaseNode, access: ObserverAccess): Promise<DatabaseObservation> {
+  const observedAt = new Date().toISOString();
+  const container = containerOf(database);
+  const [state, intent, nodeState, postgres] = await Promise.all([
+    observeContainer(container),
+    readState(container, "intent.json", (text) => intentSchema.parse(JSON.parse(text))),
+    readState(container, "node-state.json", (text) => JSON.parse(text) as NodeStateObservation),
+    askPostgres(database, {
+      ca: access.caCertificate,
+      user: "monitoring",
+      password: access.monitoringPassword,
+    }),
+  ]);
+  return { name: database.name, observedAt, container: state, intent, nodeState, postgres };
+}
+
+async function observeServer(server: ServerNode, access: ObserverAccess): Promise<ServerObservation> {
+  const observedAt = new Date().toISOString();
+  const [container, health] = await Promise.all([
+    observeContainer(containerOf(server)),
+    observeServerHealth(server, access.caCertificate),
+  ]);
+  return { name: server.name, observedAt, container, health };
+}
+
+async function readState<T>(
+  container: Docker.Container,
+  file: string,
+  parse: (text: string) => T,
+): Promise<Observed<T | undefined>> {
+  try {
+    const text = await readContainerFile(container, `${stateFolder}/${file}`);
+    return known(text === undefined ? undefined : parse(text));
+  } catch (error) {
+    return unknown(`${file} cannot be read (${messageOf(error)})`);
+  }
+}
+
+async function askPostgres(
+  database: DatabaseNode,
+  access: DatabaseAccess,
+): Promise<Observed<PostgresObservation>> {
+  try {
+    const client = await connectDatabase(database, access);
+    try {
+      return known(await observePostgres(client));
+    } finally {
+      await client.end();
+    }
+  } catch (error) {
+    return unknown(`PostgreSQL does not answer (${messageOf(error)})`);
+  }
+}

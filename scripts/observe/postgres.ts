@@ -1,0 +1,109 @@
+import pg from "pg";
+import { z } from "zod";
+import type { PostgresObservation } from "../../core/observation.ts";
+import type { DatabaseNode } from "../../core/topology.ts";
+
+/** How to reach a database from beside the engines: by its published port, its certificate verified. */
+export interface DatabaseAccess {
+  readonly ca: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+/**
+ * Connects to a database node by its published port, over TLS, its certificate verified against the node's name.
+ * The caller ends the client.
+ */
+export async function connectDatabase(database: DatabaseNode, access: DatabaseAccess): Promise<pg.Client> {
+  const client = new pg.Client({
+    host: database.published.address,
+    port: database.published.port,
+    user: access.user,
+    password: access.password,
+    database: "postgres",
+    application_name: "pg-continuity",
+    connectionTimeoutMillis: 3000,
+    query_timeout: 5000,
+    ssl: { ca: access.ca, servername: database.node, minVersion: "TLSv1.2" },
+  });
+  // A connection that breaks later fails the next query, which says so; without a listener it would end the process.
+  client.on("error", () => undefined);
+  await client.connect();
+  return client;
+}
+
+const rowSchema = z.object({
+  system_id: z.string(),
+  in_recovery: z.boolean(),
+  timeline: z.number(),
+  lsn: z.string(),
+  received_lsn: z.string().nullable(),
+  replay_paused: z.boolean(),
+  streaming: z.boolean(),
+  synchronous: z.boolean(),
+  started_at: z.date(),
+  version: z.string(),
+  slots: z.array(
+    z.object({
+      name: z.string(),
+      active: z.boolean(),
+      walStatus: z.string().nullable(),
+      retainedBytes: z.number().nullable(),
+    }),
+  ),
+  senders: z.array(
+    z.object({
+      applicationName: z.string(),
+      state: z.string(),
+      syncState: z.string(),
+      replayLsn: z.string().nullable(),
+      lagSeconds: z.number().nullable(),
+      encrypted: z.boolean(),
+    }),
+  ),
+});
+
+/**
+ * One statement, so that all of it is of one moment. The timeline of a primary comes from its WAL file name: right
+ * after a promotion pg_control still holds the old one.
+ */
+const question = `
+SELECT s.system_identifier::text AS system_id, r.in_recovery,
+  greatest(c.timeline_id, v.min_recovery_end_timeline, coalesce(w.received_tli, 0),
+    CASE WHEN r.in_recovery THEN 0
+         ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END) AS timeline,
+  CASE WHEN r.in_recovery THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END::text AS lsn,
+  CASE WHEN r.in_recovery THEN pg_last_wal_receive_lsn() END::text AS received_lsn,
+  CASE WHEN r.in_recovery THEN pg_is_wal_replay_paused() ELSE false END AS replay_paused,
+  coalesce(w.status = 'streaming', false) AS streaming,
+  current_setting('synchronous_standby_names') <> '' AS synchronous,
+  pg_postmaster_start_time() AS started_at, current_setting('server_version') AS version,
+  coalesce((SELECT json_agg(json_build_object('name', slot_name, 'active', active, 'walStatus', wal_status,
+    'retainedBytes', pg_wal_lsn_diff(CASE WHEN r.in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::bigint)
+    ORDER BY slot_name) FROM pg_replication_slots WHERE slot_type = 'physical'), '[]') AS slots,
+  coalesce((SELECT json_agg(json_build_object('applicationName', a.application_name, 'state', a.state,
+    'syncState', a.sync_state, 'replayLsn', a.replay_lsn, 'lagSeconds', extract(epoch FROM a.replay_lag)::float8,
+    'encrypted', coalesce(t.ssl, false))) FROM pg_stat_replication a LEFT JOIN pg_stat_ssl t USING (pid)
+    WHERE a.state <> 'backup'), '[]') AS senders
+FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() v,
+  (SELECT pg_is_in_recovery() AS in_recovery) r LEFT JOIN pg_stat_wal_receiver w ON true`;
+
+/** Asks a connected database for everything that a verdict or a plan needs. */
+export async function observePostgres(client: pg.Client): Promise<PostgresObservation> {
+  const { rows } = await client.query(question);
+  const row = rowSchema.parse(rows[0]);
+  return {
+    systemId: row.system_id,
+    inRecovery: row.in_recovery,
+    timeline: row.timeline,
+    lsn: row.lsn,
+    receivedLsn: row.received_lsn,
+    replayPaused: row.replay_paused,
+    streaming: row.streaming,
+    synchronous: row.synchronous,
+    startedAt: row.started_at.toISOString(),
+    version: row.version,
+    slots: row.slots,
+    senders: row.senders,
+  };
+}

@@ -1,0 +1,125 @@
+import { statfs } from "node:fs/promises";
+import { createServer } from "node:net";
+import { type Problem, ProblemsError } from "../core/problems.ts";
+import { allNodes, type Host, type Topology } from "../core/topology.ts";
+import { connectEngine } from "./docker/engine.ts";
+import { messageOf } from "./observe/container.ts";
+
+/** Free space, in bytes, below which nothing new is started: images, data and WAL need room to grow. */
+const minimumFreeBytes = 2 * 1024 ** 3;
+
+/**
+ * Looks, changing nothing, whether the deployment can be applied: engines answer, published ports are free or held
+ * by the stack itself, the disk has room. Reads only.
+ *
+ * @returns warnings, where the deployment can go on without the part (a host of several that does not answer)
+ * @throws ProblemsError with everything that is in the way, before anything is changed
+ */
+export async function preflight(topology: Topology): Promise<readonly string[]> {
+  const engines = await Promise.all(
+    topology.hosts.map(async (host) => ({ host, ...(await inspectEngine(host, topology)) })),
+  );
+  const silent = engines.filter(({ reachable }) => !reachable);
+  const problems: Problem[] = engines.flatMap(({ problems: found }) => found);
+  if (silent.length === engines.length) {
+    for (const { host, reason } of silent)
+      problems.push({
+        path: `host ${host.name}`,
+        value: host.docker,
+        reason: `does not answer (${reason})`,
+        remedy:
+          'Start the Docker engine there ("npm run setup" does it on this machine), or correct pg-continuity:hosts.',
+      });
+  }
+  if (problems.length > 0) throw new ProblemsError(problems);
+  return silent.map(
+    ({ host, reason }) =>
+      `host ${host.name} (${host.docker}) does not answer: ${reason}. Its resources are left as they are.`,
+  );
+}
+
+interface EngineReport {
+  readonly reachable: boolean;
+  readonly reason?: string;
+  readonly problems: readonly Problem[];
+}
+
+async function inspectEngine(host: Host, topology: Topology): Promise<EngineReport> {
+  const engine = connectEngine(host.docker);
+  try {
+    const [info, containers] = await Promise.all([engine.info(), engine.listContainers()]);
+    const own = new Set(allNodes(topology).map(({ containerName }) => `/${containerName}`));
+    const held = new Map<number, string>();
+    const ownPorts = new Set<number>();
+    for (const { Names, Ports } of containers)
+      for (const { PublicPort } of Ports) {
+        if (PublicPort === undefined) continue;
+        if (Names.some((name) => own.has(name))) ownPorts.add(PublicPort);
+        else held.set(PublicPort, `container ${(Names[0] ?? "").slice(1)}`);
+      }
+    const local = host.docker.startsWith("unix://");
+    const problems = await portProblems(topology, host, { held, ownPorts, local });
+    if (local) problems.push(...(await diskProblems(host, String(info.DockerRootDir))));
+    return { reachable: true, problems };
+  } catch (error) {
+    return { reachable: false, reason: messageOf(error), problems: [] };
+  }
+}
+
+async function portProblems(
+  topology: Topology,
+  host: Host,
+  engine: {
+    readonly held: ReadonlyMap<number, string>;
+    readonly ownPorts: ReadonlySet<number>;
+    readonly local: boolean;
+  },
+): Promise<Problem[]> {
+  const wanted = [
+    ...allNodes(topology).map((node) => ({ name: node.node, host: node.host.name, ...node.published })),
+    { name: "gatewayStatistics", host: topology.gateway.host.name, ...topology.gateway.statistics },
+  ].filter((port) => port.host === host.name && !engine.ownPorts.has(port.port));
+  const problems = await Promise.all(
+    wanted.map(async ({ name, address, port }): Promise<Problem[]> => {
+      const holder = engine.held.get(port) ?? (engine.local ? await localHolder(address, port) : undefined);
+      if (holder === undefined) return [];
+      return [
+        {
+          path: `pg-continuity:ports.${name}`,
+          value: String(port),
+          reason: `is taken on host ${host.name} by ${holder}`,
+          remedy: `Free it, or choose another: "pulumi config set --path 'ports.${name}' PORT".`,
+        },
+      ];
+    }),
+  );
+  return problems.flat();
+}
+
+/** Who holds a port of this machine that cannot be listened on; undefined where it is free. */
+function localHolder(address: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", (error: NodeJS.ErrnoException) =>
+      resolve(
+        error.code === "EADDRINUSE"
+          ? "another program of this machine"
+          : `nobody, but ${error.code ?? error.message}`,
+      ),
+    );
+    probe.listen({ host: address, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
+  });
+}
+
+async function diskProblems(host: Host, folder: string): Promise<Problem[]> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (free >= minimumFreeBytes) return [];
+  return [
+    {
+      path: `host ${host.name}`,
+      reason: `has ${Math.floor(free / 1024 ** 2)} MB free where Docker keeps its data (${folder}), at least ${minimumFreeBytes / 1024 ** 2} MB are needed`,
+      remedy: 'Make room there: "docker system df" shows what uses it.',
+    },
+  ];
+}
