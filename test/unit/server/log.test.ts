@@ -1,0 +1,36 @@
+import { describe, expect, test } from "vitest";
+import { createLogger } from "../../../server/log.ts";
+
+function capture(write: (log: ReturnType<typeof createLogger>) => void): string {
+  const lines: string[] = [];
+  write(
+    createLogger({ level: "debug", server: "primary" }, { write: (line: string) => void lines.push(line) }),
+  );
+  return lines.join("");
+}
+
+describe("createLogger", () => {
+  test.each<[string, object]>([
+    ["a field", { secret: "hidden-1" }],
+    ["a password", { settings: { password: "hidden-1" } }],
+    ["a header", { req: { headers: { authorization: "Bearer hidden-1" } } }],
+    ["a body", { req: { body: { name: "x", secret: "hidden-1" } } }],
+    ["a cookie", { headers: { cookie: "hidden-1" } }],
+    ["a token", { a: { b: { token: "hidden-1" } } }],
+  ])("should hide the secret in %s", (_name, fields) => {
+    const output = capture((log) => log.info(fields, "message"));
+    expect(output).not.toContain("hidden-1");
+    expect(output).toContain("[redacted]");
+  });
+
+  test("should keep of a database error what cannot hold a row", () => {
+    const error = Object.assign(new Error("duplicate key"), {
+      code: "23505",
+      detail: "Key (account)=(hidden-1) already exists.",
+      where: "hidden-1",
+    });
+    const output = capture((log) => log.error({ err: error }, "failed"));
+    expect(output).not.toContain("hidden-1");
+    expect(JSON.parse(output)).toMatchObject({ level: "error", server: "primary", err: { code: "23505" } });
+  });
+});
