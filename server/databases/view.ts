@@ -42,13 +42,28 @@ export function databaseRole(view: DatabaseView): "primary" | "standby" | "unkno
 }
 
 /**
+ * A function that tells the timeline a standby receives, and nothing else. The superuser makes it
+ * (`security definer`), because the view that it reads shows nothing to an ordinary login.
+ */
+export const receivedTimelineFunction = "continuity.received_timeline()";
+
+/** Answers whether this login may call `receivedTimelineFunction`. Asked once per connection. */
+export const mayAskReceivedTimelineSql = `
+select coalesce(has_function_privilege(to_regprocedure('${receivedTimelineFunction}'), 'execute')
+            and has_schema_privilege('continuity', 'usage'), false) as allowed
+where to_regnamespace('continuity') is not null`;
+
+/**
  * One cheap statement, run a few times a second. An ordinary login may run all of it.
  *
  * Timeline of a primary: from the name of the WAL file that it writes, because the control file
- * lags until the checkpoint that follows a promotion. Timeline of a standby: the highest that the
- * control file or its WAL receiver knows; the receiver's is null without `pg_read_all_stats`.
+ * lags until the checkpoint that follows a promotion. Timeline of a standby: the highest that its
+ * WAL receiver or its control file knows; the control file lags until the next restartpoint.
+ *
+ * @param received the expression that gives the WAL receiver's timeline, or null.
  */
-export const observeSql = `
+export function observeSql(received: typeof receivedTimelineFunction | "null"): string {
+  return `
 with node as materialized (select pg_is_in_recovery() as in_recovery)
 select in_recovery,
        current_setting('default_transaction_read_only') = 'on' as closed,
@@ -56,10 +71,11 @@ select in_recovery,
        case when in_recovery
          then greatest((select timeline_id from pg_control_checkpoint()),
                        (select min_recovery_end_timeline from pg_control_recovery()),
-                       (select received_tli from pg_stat_wal_receiver))
+                       ${received}::int)
          else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
        end as timeline
 from node`;
+}
 
 /** The row that `observeSql` answers. */
 export interface ObservedRow {

@@ -1,7 +1,15 @@
 import type { Socket } from "node:net";
 import pg from "pg";
 import { type ConnectionSettings, clientOptions } from "./connection.ts";
-import { type DatabaseView, type ObservedRow, observeSql, unreachable, viewOf } from "./view.ts";
+import {
+  type DatabaseView,
+  mayAskReceivedTimelineSql,
+  type ObservedRow,
+  observeSql,
+  receivedTimelineFunction,
+  unreachable,
+  viewOf,
+} from "./view.ts";
 
 /** How often a database is looked at. */
 export interface WatchPace {
@@ -19,6 +27,7 @@ export class DatabaseWatcher {
   readonly #report: (view: DatabaseView) => Promise<void>;
   readonly #sockets = new Set<Socket>();
   #client: pg.Client | null = null;
+  #sql = observeSql("null");
   #stopped = false;
   #lookAgain = false;
   #wake: (() => void) | null = null;
@@ -84,7 +93,7 @@ export class DatabaseWatcher {
     const result = await client.query<ObservedRow>(
       // A look that takes longer than a connection attempt is as good as none.
       Object.assign(
-        { text: observeSql, name: "observe" },
+        { text: this.#sql, name: "observe" },
         { query_timeout: this.#settings.connectTimeoutSeconds * 1000 },
       ),
     );
@@ -99,6 +108,8 @@ export class DatabaseWatcher {
     client.on("error", () => this.#lost(client));
     client.on("end", () => this.#lost(client));
     await client.connect();
+    const may = await client.query<{ allowed: boolean }>(mayAskReceivedTimelineSql);
+    this.#sql = observeSql(may.rows[0]?.allowed === true ? receivedTimelineFunction : "null");
     this.#client = client;
     return client;
   }

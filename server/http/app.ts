@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Server as SecureServer } from "node:https";
 import rateLimit from "@fastify/rate-limit";
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../log.ts";
 import { version } from "../version.ts";
 import { authentication, type SignIn } from "./authentication.ts";
@@ -43,7 +43,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const app = fastify({
     https: { key: options.key, cert: options.certificate, minVersion: "TLSv1.2" },
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     bodyLimit: bodyLimitBytes,
     requestTimeout: receiveTimeoutMs,

@@ -12,6 +12,7 @@ export interface MigrationContext {
 export function migrations(context: MigrationContext): Record<string, Migration> {
   return {
     "0001-resources": { up: (db) => resources(db, context) },
+    "0002-replays": { up: replays },
   };
 }
 
@@ -52,7 +53,6 @@ async function resources(
       request_hash bytea not null,
       status int,
       response json,
-      replays int not null default 0,
       created_at timestamptz not null default now(),
       primary key (actor, key)
     )`.execute(db);
@@ -61,4 +61,9 @@ async function resources(
   await sql`grant select on vault.schema_migrations, vault.encryption_keys to ${application}`.execute(db);
   await sql`grant select, insert on vault.resources to ${application}`.execute(db);
   await sql`grant select, insert, update, delete on vault.idempotency_keys to ${application}`.execute(db);
+}
+
+/** How often a recorded answer was given again. Counting makes a repeated write a write, see `transact`. */
+async function replays(db: Kysely<unknown>): Promise<void> {
+  await sql`alter table vault.idempotency_keys add column replays int not null default 0`.execute(db);
 }

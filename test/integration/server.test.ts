@@ -88,6 +88,16 @@ describe.sequential("application servers on a primary and a streaming standby", 
     await postgres.sql("shared", `create role migration login password '${passwords.migration}'`);
     await postgres.sql("shared", "create database vault");
     await postgres.sql("shared", "grant create on database vault to migration");
+    for (const statement of [
+      "create schema continuity",
+      `create function continuity.received_timeline() returns int language sql security definer
+         set search_path = pg_catalog return (select received_tli from pg_stat_wal_receiver)`,
+      "revoke execute on function continuity.received_timeline() from public",
+      "grant usage on schema continuity to application",
+      "grant execute on function continuity.received_timeline() to application",
+    ]) {
+      await postgres.sql("shared", statement, "vault");
+    }
     await until("primary writes", async () => (await primary.status("/read-write")) === 200);
     await postgres.docker("start", "read-only");
     await until("read-only reads from its own", async () => {
