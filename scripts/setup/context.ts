@@ -45,11 +45,12 @@ export class Context {
     const timer =
       options.firstOutputSeconds && setTimeout(() => silence.abort(), options.firstOutputSeconds * 1000);
     let lastLine = "";
-    const listen = function* (this: void, line: string) {
+    const listen = function* (line: unknown) {
       if (timer) clearTimeout(timer);
-      log.write(line);
-      if (line.trim() !== "") lastLine = line.trim();
-      options.onLine?.(line);
+      const text = String(line);
+      log.write(text);
+      if (text.trim() !== "") lastLine = text.trim();
+      options.onLine?.(text);
       yield line;
     };
     const { log } = this;

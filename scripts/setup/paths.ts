@@ -1,5 +1,5 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
+import { homedir, userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hasCode } from "./errors.ts";
@@ -16,9 +16,9 @@ export const passphraseFile = join(stateFolder, "passphrase");
 /** Where the official installer puts the Pulumi CLI and its language hosts. */
 export const pulumiBinFolder = join(homedir(), ".pulumi", "bin");
 
-/** Where the Pulumi CLI keeps its plugins. */
-export function pluginFolder(environment: NodeJS.ProcessEnv = process.env): string {
-  return join(environment.PULUMI_HOME || join(homedir(), ".pulumi"), "plugins");
+/** Where the Pulumi CLI keeps its plugins: it goes by the user's entry in the system, not by $HOME. */
+export function pulumiHome(environment: NodeJS.ProcessEnv = process.env): string {
+  return environment.PULUMI_HOME || join(userInfo().homedir, ".pulumi");
 }
 
 /** First line that tells our wrapper from any other program called pulumi. */

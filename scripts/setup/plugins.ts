@@ -1,11 +1,10 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Context } from "./context.ts";
 import { SetupError } from "./errors.ts";
 import { buildProgram, goPrograms, makeWorkFolder, sourceHash } from "./goBuild.ts";
 import type { Part, Report } from "./part.ts";
-import { isExecutable, pluginFolder } from "./paths.ts";
+import { isExecutable, pulumiHome } from "./paths.ts";
 import { type PluginName, pins } from "./pins.ts";
 import { pulumiCli } from "./pulumiCli.ts";
 
@@ -21,7 +20,7 @@ export function plugin(name: PluginName): Part {
     wanted: version,
     after: [pulumiCli.name],
     async probe(context) {
-      const where = join(pluginFolder(context.env), `resource-${name}-v${version}`);
+      const where = join(pulumiHome(context.env), "plugins", `resource-${name}-v${version}`);
       const remedy = 'run "npm run setup"';
       // Pulumi leaves the file .partial beside a folder that it has not finished.
       if (!isExecutable(join(where, program)) || existsSync(`${where}.partial`))
@@ -66,7 +65,7 @@ async function installBuilt(
   version: string,
 ) {
   const program = `pulumi-resource-${name}` as const;
-  const work = makeWorkFolder(join(context.env.PULUMI_HOME || join(homedir(), ".pulumi"), `build-${name}`));
+  const work = makeWorkFolder(join(pulumiHome(context.env), `build-${name}`));
   try {
     await buildProgram(context, report, `${name} plugin`, goPrograms[program], join(work, program));
     writeFileSync(join(work, stampName), sourceHash(goPrograms[program]));
