@@ -8,8 +8,11 @@ import { DatabaseWatcher } from "./watcher.ts";
 import type { Witness } from "./witness.ts";
 
 const steadyIntervalMs = 250;
-/** While no database is writable, requests wait: look more often. */
+/** Just after the writable database was lost, requests wait: look more often. */
 const urgentIntervalMs = 40;
+const urgentForMs = 60_000;
+/** Later nobody waits any more, but a promotion should still be noticed soon. */
+const patientIntervalMs = 100;
 
 /** What is known of all databases at this moment. */
 export interface ClusterState {
@@ -43,6 +46,7 @@ export class Cluster {
   readonly #writableSeenAt = new Map<DatabaseName, number>();
   readonly #listeners = new Set<(state: ClusterState) => void>();
   #choice: Choice = { writable: null, readable: null, refused: [], conflict: null };
+  readonly #startedAt = Date.now();
   #stopped = false;
 
   constructor(server: ServerName, witness: Witness, log: Logger) {
@@ -72,7 +76,7 @@ export class Cluster {
       this.#views.set(name, this.#views.get(name) ?? unseen(name));
       const watcher: DatabaseWatcher = new DatabaseWatcher(
         database,
-        { intervalMs: () => (this.#choice.writable === null ? urgentIntervalMs : steadyIntervalMs) },
+        { intervalMs: () => this.#intervalMs() },
         (view): Promise<void> => this.#accept(watcher, view),
       );
       const pool = new DatabasePool(database, settings.poolSize, settings.poolWaitSeconds, this.#log);
@@ -187,6 +191,12 @@ export class Cluster {
         this.#log.error({ database: name, reason }, "database refused for writes");
       }
     }
+  }
+
+  #intervalMs(): number {
+    if (this.#choice.writable !== null) return steadyIntervalMs;
+    const lostAt = Math.max(this.#startedAt, ...this.#writableSeenAt.values());
+    return Date.now() - lostAt < urgentForMs ? urgentIntervalMs : patientIntervalMs;
   }
 
   #retire(name: DatabaseName): void {
