@@ -14,6 +14,10 @@ export const intentSchema = z.object({
   transitionId: z.string(),
   /** Only in the very first intent of a primary: an empty data folder may be filled by initdb. */
   initialise: z.boolean().optional(),
+  /** A standby: throw the data away and copy it again, once for this transitionId. */
+  fresh: z.boolean().optional(),
+  /** A former primary whose data went its own way: keep a copy aside before it is set back. */
+  keepDiverged: z.boolean().optional(),
   writtenAt: z.string(),
 });
 

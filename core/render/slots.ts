@@ -1,18 +1,20 @@
 import { type DatabaseNode, peersOf, type Topology } from "../topology.ts";
 
 /**
- * The SQL that makes the physical slots for the standbys this database may have to feed. Physical slots are not
- * replicated, so each writable database needs its own (facts: pg_basebackup and pg_rewind skip pg_replslot).
+ * The SQL that makes the physical slots for the peers that this database feeds or may have to feed. Physical slots
+ * are not replicated, so each node has its own. On the writable database a slot holds WAL from its first moment; on a
+ * standby it is there but holds none (a slot that nobody uses would fill the disk), and one left over from the time
+ * when the node was writable is made anew.
  */
 export function renderSlotsSql(topology: Topology, database: DatabaseNode): string {
-  const wanted = peersOf(topology, database).map(({ slot }) => slot);
+  const slots = peersOf(topology, database).map(({ slot }) => slot);
+  return ["\\set ON_ERROR_STOP on", "\\set QUIET on", ...slots.flatMap(slotStatements), ""].join("\n");
+}
+
+function slotStatements(slot: string): string[] {
+  const exists = `SELECT FROM pg_replication_slots WHERE slot_name = '${slot}'`;
   return [
-    "\\set ON_ERROR_STOP on",
-    "\\set QUIET on",
-    ...wanted.map(
-      (slot) =>
-        `SELECT pg_create_physical_replication_slot('${slot}', true) WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '${slot}') \\g /dev/null`,
-    ),
-    "",
-  ].join("\n");
+    `SELECT pg_drop_replication_slot('${slot}') WHERE pg_is_in_recovery() AND EXISTS (${exists} AND NOT active AND restart_lsn IS NOT NULL);`,
+    `SELECT pg_create_physical_replication_slot('${slot}', NOT pg_is_in_recovery()) WHERE NOT EXISTS (${exists});`,
+  ];
 }

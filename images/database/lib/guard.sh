@@ -10,6 +10,8 @@ peer_question="SELECT (SELECT system_identifier FROM pg_control_system()),
                 ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END),
   CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'writable' END"
 
+running_timeline="SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int WHERE NOT pg_is_in_recovery()"
+
 # Asks one peer database. Prints "SYSTEM_ID TIMELINE standby|writable", nothing when it does not answer.
 ask_peer() {
   PGOPTIONS='-c statement_timeout=2000' timeout 4 \
@@ -22,11 +24,17 @@ ask_witness() {
     jq -r 'select(.systemId != null and .highestTimeline != null) | "\(.systemId) \(.highestTimeline)"' 2>/dev/null || true
 }
 
-# One round of questions. Sets verdict to open | closed | unknown and reason to a sentence.
+# One round of questions. Sets verdict to open | closed | unknown and reason to a sentence. While postgres runs
+# ("running") it says itself on which timeline it is: right after a promotion pg_control does not know yet.
 guard_round() {
   local system_id timeline peer answer id their role witness confirmed=
   system_id=$(own_system_id)
   timeline=$(own_timeline)
+  if [ "${1:-}" = running ]; then
+    verdict=unknown reason="this database is not writable"
+    timeline=$(psql -XAtq -d postgres -c "$running_timeline" 2>/dev/null)
+    [ -n "$timeline" ] || return
+  fi
   while read -r peer; do
     [ -n "$peer" ] || continue
     answer=$(ask_peer "$peer")
@@ -86,10 +94,23 @@ guard() {
         report starting "may open: $reason"
         return
         ;;
-      closed) report_change closed "$reason" ;;
-      unknown) report_change closed "$reason" ;;
+      *) report_change closed "$reason" ;;
     esac
     intent_changed && return
     pause 0.3
+  done
+}
+
+# Beside a running writable database: looks every few seconds whether somebody knows a higher timeline. A primary that
+# was cut off while another was promoted is stopped as soon as it can hear of that.
+watch_timelines() {
+  local verdict reason
+  while sleep 3; do
+    [ "$(jq -r '.peers | length' "$state_folder/guard.json" 2>/dev/null || echo 0)" -gt 0 ] || continue
+    guard_round running
+    [ "$verdict" = closed ] || continue
+    echo "$reason" > "$state_folder/superseded"
+    kill -USR1 1
+    return
   done
 }

@@ -1,0 +1,34 @@
+# Base backup from the upstream. Sourced, never run.
+# shellcheck shell=bash
+
+# In a copied data folder: for which transition it was copied.
+copy_marker=pg-continuity-copy
+
+# Copies the upstream's data into an empty node. What an interrupted copy left is thrown away first. Returns 1 when
+# the intent has changed meanwhile.
+copy_from_upstream() {
+  local upstream
+  upstream=$(intent upstream)
+  while true; do
+    intent_changed && return 1
+    rm -rf "$data_folder.incoming"
+    report_change copying "base backup from $upstream"
+    if run pg_basebackup --dbname="$(peer_conninfo "$upstream" replication replication)" --pgdata="$data_folder.incoming" \
+      --wal-method=stream --checkpoint=fast --slot="$(node .slot)" --no-password --no-sync; then
+      break
+    fi
+    report_change copying "base backup from $upstream failed (see above), trying again"
+    pause 1
+  done
+  intent transitionId > "$data_folder.incoming/$copy_marker"
+  touch "$data_folder.incoming/standby.signal"
+  adopt_incoming
+}
+
+# Puts a complete data folder in its place, durably.
+adopt_incoming() {
+  sync -f "$data_folder.incoming"
+  rm -rf "$data_folder"
+  mv "$data_folder.incoming" "$data_folder"
+  sync -f /var/lib/postgresql
+}

@@ -1,0 +1,94 @@
+# How a node that was the writable database becomes a standby: as it is, else rewound, else copied again. Sourced,
+# never run. What was done, and what its data held that nobody else has, is left in rejoin.json.
+# shellcheck shell=bash
+
+# Compares two WAL positions: lsn_at_least A B is true where A >= B.
+lsn_at_least() {
+  local a=${1%/*} b=${2%/*}
+  if [ $((16#$a)) -ne $((16#$b)) ]; then [ $((16#$a)) -gt $((16#$b)) ]; return; fi
+  a=${1#*/} b=${2#*/}
+  [ $((16#$a)) -ge $((16#$b)) ]
+}
+
+# Where the last record of the own data begins. After a clean stop that is the shutdown checkpoint.
+own_last_record() {
+  local checkpoint last
+  checkpoint=$(control 'Latest checkpoint location')
+  if [ "$(control 'Database cluster state')" != "shut down" ]; then
+    last=$(pg_waldump --path="$data_folder/pg_wal" --timeline="$(control "Latest checkpoint's TimeLineID")" \
+      --start="$checkpoint" 2>/dev/null | sed -n 's/.*lsn: \([0-9A-F]*\/[0-9A-F]*\),.*/\1/p' | tail -n 1)
+  fi
+  echo "${last:-$checkpoint}"
+}
+
+# Where the upstream's history left the own timeline: fork_point UPSTREAM THEIR_TIMELINE OWN_TIMELINE
+fork_point() {
+  psql -XAtq -d "$(peer_conninfo "$1" replication replication) replication=true" -c "TIMELINE_HISTORY $2" |
+    tr '|' '\n' | awk -v own="$3" '$1 == own { print $2; exit }'
+}
+
+# Writes rejoin.json: rejoined METHOD REASON FORK OWN_END KEPT_AT
+rejoined() {
+  jq -n --arg method "$1" --arg reason "$2" --arg fork "$3" --arg end "$4" --arg kept "$5" \
+    --arg transitionId "$(intent transitionId)" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
+    '{method: $method, reason: $reason, forkLsn: $fork, lastRecordLsn: $end, keptAt: $kept, transitionId: $transitionId, at: $at}
+     | with_entries(select(.value != ""))' | write_file "$state_folder/rejoin.json"
+  report rejoining "$1: $2"
+}
+
+# Keeps a copy of diverged data aside, where the intent wants it and the disk has room. Prints where.
+keep_aside() {
+  local kept need free
+  [ "$(intent keepDiverged)" = true ] || return 0
+  kept="$data_folder.diverged-$(date -u +%Y%m%dT%H%M%SZ)"
+  need=$(du -sk "$data_folder" | cut -f1)
+  free=$(df -Pk /var/lib/postgresql | awk 'NR == 2 { print $4 }')
+  if [ $((need * 2)) -gt "$free" ]; then
+    echo "not kept: $need kB needed twice over, $free kB free" >&2
+    return 0
+  fi
+  cp -a --reflink=auto "$data_folder" "$kept" && echo "$kept"
+}
+
+# Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
+rejoin() {
+  local upstream answer id their role own last fork kept
+  upstream=$(intent upstream)
+  while true; do
+    answer=$(ask_peer "$upstream")
+    [ -z "$answer" ] || break
+    intent_changed && return 1
+    report_change closed "waiting for $upstream to answer, before following it"
+    pause 0.1
+  done
+  read -r id their role <<< "$answer"
+  own=$(own_timeline)
+  if [ "$id" != "$(own_system_id)" ]; then
+    hold_closed "$upstream has another system identifier ($id, own $(own_system_id)): it holds other data and cannot be followed"
+    return 1
+  fi
+  if [ "$their" -lt "$own" ]; then
+    hold_closed "$upstream is on timeline $their, own is $own: it is older and cannot be followed"
+    return 1
+  fi
+  if [ "$their" -eq "$own" ]; then
+    rejoined as-is "$upstream is on the same timeline $own" "" "" ""
+    return 0
+  fi
+  last=$(own_last_record)
+  fork=$(fork_point "$upstream" "$their" "$own")
+  if [ -n "$fork" ] && ! lsn_at_least "$last" "$fork"; then
+    rejoined as-is "own data ends before timeline $their begins" "$fork" "$last" ""
+    return 0
+  fi
+  report rejoining "own data went on after timeline $their began at ${fork:-an unknown place}, its last record is at $last"
+  kept=$(keep_aside)
+  if [ -n "$fork" ] && run pg_rewind --target-pgdata="$data_folder" --config-file="$config_folder/postgresql.conf" \
+    --source-server="$(peer_conninfo "$upstream" rewind postgres)" --no-sync; then
+    sync -f "$data_folder"
+    rejoined rewind "own data was set back to where timeline $their began" "$fork" "$last" "$kept"
+    return 0
+  fi
+  copy_from_upstream || return 1
+  rejoined base-backup "own data could not be rewound, it was copied again" "$fork" "$last" "$kept"
+}

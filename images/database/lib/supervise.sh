@@ -1,0 +1,133 @@
+# Running children so that signals and changed intents are obeyed at once. Sourced, never run.
+# shellcheck shell=bash
+
+child=
+postgres_pid=
+watcher_pid=
+stop_requested=
+obeyed=
+
+# Passes a signal on: postgres ends fast on INT and reloads on HUP, any other child is ended.
+forward() {
+  if [ -n "$postgres_pid" ]; then
+    kill -"$1" "$postgres_pid" 2>/dev/null || true
+  elif [ -n "$child" ] && [ "$1" != HUP ]; then
+    kill -TERM "$child" 2>/dev/null || true
+  fi
+}
+
+# Runs a command in the foreground, but so that a stop signal is obeyed at once, however long it takes.
+run() {
+  local code
+  "$@" &
+  child=$!
+  while true; do
+    wait "$child"
+    code=$?
+    kill -0 "$child" 2>/dev/null || break
+  done
+  child=
+  [ -z "$stop_requested" ] || exit 0
+  return $code
+}
+
+# Sleeps, unless a signal wakes it.
+pause() {
+  sleep "$1" &
+  child=$!
+  wait "$child"
+  kill "$child" 2>/dev/null
+  child=
+  [ -z "$stop_requested" ] || exit 0
+}
+
+die() {
+  report closed "$1"
+  exit 1
+}
+
+read_intent() { obeyed=$(< "$intent_file"); }
+intent_changed() { [ "$(cat "$intent_file" 2>/dev/null)" != "$obeyed" ]; }
+
+wait_for() {
+  until [ -e "$1" ]; do
+    report_change waiting "$2"
+    pause 0.05
+  done
+}
+
+# Stays closed, saying why, until the intent changes.
+hold_closed() {
+  until intent_changed; do
+    report_change closed "$1"
+    pause 0.3
+  done
+}
+
+# Runs postgres until it ends by itself (then so does the container, and comes back through the guard), until a stop
+# signal, or until the intent wants something else. What it was stopped at is left in stopped.json.
+#   supervise primary | standby | promote
+supervise() {
+  local now=$1 wanted code
+  rm -f "$state_folder/stopped.json"
+  chmod 0700 "$data_folder"
+  postgres -D "$data_folder" -c "config_file=$config_folder/postgresql.conf" &
+  postgres_pid=$!
+  settle "$now" &
+  watcher_pid=$!
+  while true; do
+    wait "$postgres_pid"
+    code=$?
+    kill -0 "$postgres_pid" 2>/dev/null || break
+    if [ -n "$stop_requested" ]; then
+      continue
+    elif [ -e "$state_folder/superseded" ]; then
+      report closed "stopping at once: $(cat "$state_folder/superseded")"
+      rm -f "$state_folder/superseded"
+      kill -QUIT "$postgres_pid"
+    elif intent_changed; then
+      wanted=$(intent role)
+      if [ "$wanted" = primary ]; then
+        # Promoted by take-over while running: nothing to stop, it is what it should be.
+        [ "$now" != standby ] || restart_watcher promote
+        now=primary
+        read_intent
+      else
+        kill -INT "$postgres_pid"
+      fi
+    fi
+  done
+  postgres_pid=
+  kill "$watcher_pid" 2>/dev/null
+  [ -z "$stop_requested" ] || exit 0
+  record_stop
+  if ! intent_changed && [ "$code" -ne 0 ]; then
+    report closed "postgres ended by itself with code $code"
+    exit "$code"
+  fi
+}
+
+restart_watcher() {
+  kill "$watcher_pid" 2>/dev/null
+  settle "$1" &
+  watcher_pid=$!
+}
+
+# Where the data ended: what the next writable database must have replayed.
+record_stop() {
+  jq -n --arg state "$(control 'Database cluster state')" --arg lsn "$(control 'Latest checkpoint location')" \
+    --argjson timeline "$(own_timeline)" --arg transitionId "$(intent transitionId)" \
+    --arg at "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
+    '{state: $state, lsn: $lsn, timeline: $timeline, transitionId: $transitionId, at: $at}' |
+    write_file "$state_folder/stopped.json"
+}
+
+# Beside a running postgres: promotes it where it was told to take over, brings roles and slots to what they have to
+# be, then watches whether the world has moved on without it.
+settle() {
+  trap - INT TERM HUP USR1
+  until pg_isready --quiet; do sleep 0.1; done
+  [ "$1" != promote ] || psql -XAtq -d postgres -c 'SELECT pg_promote(true, 60) WHERE pg_is_in_recovery()' >/dev/null
+  converge >/dev/null || report starting "converge failed (see above)"
+  [ "$1" = standby ] || watch_timelines
+}
