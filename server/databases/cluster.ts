@@ -215,5 +215,5 @@ export class Cluster {
 }
 
 function describe(view: DatabaseView): string {
-  return JSON.stringify([view.reachable, view.inRecovery, view.closed, view.timeline, view.systemId]);
+  return JSON.stringify({ ...view, observedAt: null });
 }

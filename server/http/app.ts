@@ -72,6 +72,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.addHook("onRequest", async (request, reply) => {
     reply.headers({ ...securityHeaders, "x-served-by": server, "x-request-id": request.id });
   });
+  // Otherwise a connection whose request is finished while the server stops would stay open, idle.
+  app.addHook("onSend", async (_request, reply) => {
+    if (services().health().state === "stopping") reply.header("connection", "close");
+  });
   app.setErrorHandler((error, request, reply) => {
     const problem = problemFor(error);
     if (problem.status === 500) request.log.error({ err: error, reqId: request.id }, "request failed");

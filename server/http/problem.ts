@@ -1,5 +1,6 @@
 import type { FastifyReply } from "fastify";
 import { DecryptionError } from "../crypto/cipher.ts";
+import { errorCode } from "../databases/errors.ts";
 import { ReadUnavailable } from "../databases/reader.ts";
 import { IdempotencyMismatch, WriteUnavailable } from "../writes/errors.ts";
 
@@ -75,6 +76,11 @@ export function problemFor(error: unknown): Problem {
       500,
       "The stored secret cannot be opened; the server's log says more.",
     );
+  }
+  if (errorCode(error) === "57014") {
+    return problemOf("time-limit", 503, "The database gave the statement up after its time limit.", {
+      retryAfterSeconds: 2,
+    });
   }
   if (error instanceof Error && "statusCode" in error && typeof error.statusCode === "number") {
     const { statusCode } = error;

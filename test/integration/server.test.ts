@@ -4,13 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { ServerName } from "../../core/vocabulary.ts";
 import { bundleServer } from "../../server/bundle.ts";
 import { createAuthority } from "../support/serverPki.ts";
 import { freePort, TestPostgres, until } from "../support/serverPostgres.ts";
 import { ServerProcess, type ServerProcessOptions } from "../support/serverProcess.ts";
 
 // One story, told in order: each test begins where the one before has ended.
-describe.sequential("application servers on a primary and a streaming standby", { timeout: 30_000 }, () => {
+describe.sequential("application servers on a primary and a streaming standby", { timeout: 60_000 }, () => {
   const runId = `pgc-server-${randomBytes(4).toString("hex")}`;
   const postgres = new TestPostgres(runId);
   const token = randomBytes(32).toString("base64url");
@@ -24,6 +25,12 @@ describe.sequential("application servers on a primary and a streaming standby", 
   let primary: ServerProcess;
   let readOnly: ServerProcess;
   let created = { id: "" };
+  const servers: ServerProcess[] = [];
+  const newServer = (id: ServerName, changes: Partial<ServerProcessOptions> = {}): ServerProcess => {
+    const server = new ServerProcess({ ...options, ...changes, id });
+    servers.push(server);
+    return server;
+  };
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), `${runId}-`));
@@ -50,13 +57,13 @@ describe.sequential("application servers on a primary and a streaming standby", 
         { name: "read-only", address: "127.0.0.1", port: readOnlyPort, certificateName: "read-only" },
       ],
     };
-    primary = new ServerProcess({ ...options, id: "primary" });
-    readOnly = new ServerProcess({ ...options, id: "read-only" });
+    primary = newServer("primary");
+    readOnly = newServer("read-only");
     await Promise.all([primary.configure(), readOnly.configure()]);
   }, 180_000);
 
   afterAll(async () => {
-    await Promise.all([primary?.stop(), readOnly?.stop()]);
+    await Promise.all(servers.map((server) => server.stop()));
     await postgres.remove();
     await rm(folder, { recursive: true, force: true });
   }, 60_000);
@@ -229,13 +236,29 @@ describe.sequential("application servers on a primary and a streaming standby", 
   });
 
   test("a server with another key refuses to start", async () => {
-    const stranger = new ServerProcess({ ...options, id: "secondary", encryptionKey: randomBytes(32) });
+    const stranger = newServer("secondary", { encryptionKey: randomBytes(32) });
     await stranger.configure();
     stranger.start();
     expect(await stranger.ended()).toBe(78);
     expect(stranger.output).toMatch(
       /encryption key: this server's key has the fingerprint [0-9a-f]{32}, the database/,
     );
+  });
+
+  test("a database whose certificate has another name is not used", async () => {
+    const careful = newServer("secondary");
+    const databases = options.databases.map((database) => ({
+      ...database,
+      certificateName: "somebody-else",
+    }));
+    await careful.configure({ databases });
+    careful.start();
+    await until("looked", async () => careful.output.includes("does not match certificate"));
+    expect((await careful.send("GET", "/witness")).body).toMatchObject({
+      writable: null,
+      databases: [{ reachable: false }, { reachable: false }],
+    });
+    expect(await careful.stop()).toBe(0);
   });
 
   test("connections cut in the middle of commits: every write is there exactly once", async () => {
@@ -380,11 +403,18 @@ describe.sequential("application servers on a primary and a streaming standby", 
   });
 
   test("SIGTERM finishes what is in flight and ends with 0; no secret was logged", async () => {
+    await postgres.docker("pause", "read-only");
     const inFlight = primary.send("POST", "/api/resources", { name: "last", account: "b", secret });
-    await sleep(5);
-    const [code, answer] = await Promise.all([primary.stop(), inFlight]);
+    await sleep(300);
+    const stopping = primary.stop();
+    await sleep(300);
+    expect(await primary.status("/healthz")).toBe(0); // nobody listens any more
+    await postgres.docker("unpause", "read-only");
+    const answer = await inFlight;
+    const answeredAt = Date.now();
     expect(answer.status).toBe(201);
-    expect(code).toBe(0);
+    expect(await stopping).toBe(0);
+    expect(Date.now() - answeredAt).toBeLessThan(2000);
     expect(await readOnly.stop()).toBe(0);
     for (const server of [primary, readOnly]) {
       expect(server.output).toContain('"msg":"request"');

@@ -121,7 +121,7 @@ export class TestPostgres {
 export async function until(
   what: string,
   condition: () => Promise<boolean>,
-  seconds = 15,
+  seconds = 30,
   pauseMs = 50,
 ): Promise<void> {
   const deadline = Date.now() + seconds * 1000;

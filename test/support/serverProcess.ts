@@ -117,6 +117,7 @@ export class ServerProcess {
     return this.#ended;
   }
 
+  /** Ends it in an orderly way, if it runs; gives the exit code. */
   async stop(): Promise<number | null> {
     this.signal("SIGTERM");
     return await this.#ended;
