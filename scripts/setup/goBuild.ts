@@ -145,7 +145,7 @@ async function findGo(context: Context, part: string): Promise<string> {
 
 /** A folder for unfinished work beside where it will go; what interrupted runs have left there is removed. */
 export function makeWorkFolder(parent: string): string {
-  const prefix = ".pg-continuity-";
+  const prefix = ".pg-continuity-work-";
   mkdirSync(parent, { recursive: true });
   for (const name of readdirSync(parent)) {
     if (name.startsWith(prefix)) rmSync(join(parent, name), { recursive: true, force: true });

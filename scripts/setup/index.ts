@@ -16,6 +16,8 @@ export { SetupError, SetupInterrupted } from "./errors.ts";
 export type { Finding, Part } from "./part.ts";
 export { projectFolder, stateFolder };
 
+const userLockFile = join(homedir(), ".pulumi", ".pg-continuity-setup.lock");
+
 /** How setup is called. */
 export interface SetupOptions {
   /** @default process.env */
@@ -26,6 +28,10 @@ export interface SetupOptions {
   readonly say?: (line: string) => void;
   /** @default everything that the project needs */
   readonly parts?: readonly Part[];
+  /** Folder of the log. @default .state/logs */
+  readonly logFolder?: string;
+  /** File that one setup at a time locks. @default one for all projects of this user: they share the CLI */
+  readonly lockFile?: string;
 }
 
 /** What setup has found or provided. */
@@ -59,13 +65,13 @@ export async function setup(options: SetupOptions = {}): Promise<SetupResult> {
   const environment = options.environment ?? process.env;
   const wanted = options.parts ?? allParts;
   const interruption = listenForSignals(options.signal);
-  const log = new Log(logFolder, "setup");
+  const log = new Log(options.logFolder ?? logFolder, "setup");
   const context = new Context({ env: environment, log, signal: interruption.signal });
   try {
     let findings = await probeAll(wanted, context);
     let provided: readonly string[] = [];
     if (!isAllReady(findings)) {
-      provided = await provideMissing(wanted, context, say);
+      provided = await provideMissing(wanted, context, say, options.lockFile ?? userLockFile);
       findings = await probeAll(wanted, context);
       requireReady(wanted, findings);
     }
@@ -96,9 +102,13 @@ export async function probeAll(wanted: readonly Part[], context: Context): Promi
   return new Map(wanted.map((part, index) => [part.name, findings[index] ?? { isReady: false }]));
 }
 
-async function provideMissing(wanted: readonly Part[], context: Context, say: (line: string) => void) {
+async function provideMissing(
+  wanted: readonly Part[],
+  context: Context,
+  say: (line: string) => void,
+  lockFile: string,
+): Promise<string[]> {
   say(`setup: full output in ${context.log.open()}`);
-  const lockFile = join(homedir(), ".pulumi", ".pg-continuity-setup.lock");
   const release = await acquireLock(context, lockFile, () =>
     say("setup: another one is at work, waiting for it …"),
   );
