@@ -135,20 +135,28 @@ const cases: readonly Case[] = [
 ];
 
 describe("choose", () => {
-  test.each(cases)(
-    "$server server, shared $shared, read-only $readOnly, highest $highest → writes $writable, reads $readable",
-    ({ server, shared, readOnly, highest, writable, readable, refused, conflict }) => {
-      const choice = choose(
-        server,
-        [view("shared", shared), view("read-only", readOnly)],
-        new Map(highest === undefined ? [] : [["111", highest]]),
-      );
-      expect(choice.writable).toBe(writable);
-      expect(choice.readable).toBe(readable);
-      expect(choice.refused.map(({ name }) => name)).toEqual(refused ?? []);
-      expect(choice.conflict !== null).toBe(conflict === true);
-    },
-  );
+  test.each(
+    cases,
+  )("$server server, shared $shared, read-only $readOnly, highest $highest → writes $writable, reads $readable", ({
+    server,
+    shared,
+    readOnly,
+    highest,
+    writable,
+    readable,
+    refused,
+    conflict,
+  }) => {
+    const choice = choose(
+      server,
+      [view("shared", shared), view("read-only", readOnly)],
+      new Map(highest === undefined ? [] : [["111", highest]]),
+    );
+    expect(choice.writable).toBe(writable);
+    expect(choice.readable).toBe(readable);
+    expect(choice.refused.map(({ name }) => name)).toEqual(refused ?? []);
+    expect(choice.conflict !== null).toBe(conflict === true);
+  });
 
   test("should never choose a database that is in recovery, closed, unreachable or of a lower timeline", () => {
     const all: Seen[] = [
