@@ -25,7 +25,7 @@ await main(async () => {
   const options = program.parse().opts<{ stack?: string; json?: true }>();
   const name = stackName(options.stack);
   await setup();
-  await applyStack(name);
+  await applyStack(name, options.json === true);
 
   const stack = await readStack(name);
   const checks = await verifyDeployment(stack);
@@ -39,8 +39,8 @@ await main(async () => {
   return checks.every(({ ok }) => ok) && status.verdict === "ok" ? 0 : 3;
 });
 
-/** Creates the stack where there is none, then `pulumi up`, its output as it comes. */
-async function applyStack(name: string): Promise<void> {
+/** Creates the stack where there is none, then `pulumi up`, its output as it comes; standard output is kept for JSON. */
+async function applyStack(name: string, isJson: boolean): Promise<void> {
   const env = pulumiEnvironment();
   const selected = await execa("pulumi", ["stack", "select", "--create", name, "--non-interactive"], {
     env,
@@ -56,7 +56,7 @@ async function applyStack(name: string): Promise<void> {
       env,
       reject: false,
       stdin: "ignore",
-      stdout: ["inherit", "pipe"],
+      stdout: [isJson ? process.stderr : "inherit", "pipe"],
       stderr: ["inherit", "pipe"],
     },
   );

@@ -31,11 +31,13 @@ export const projectName = "pg-continuity";
  */
 export async function pulumi(
   args: readonly string[],
-  options: { readonly stack?: string } = {},
+  options: { readonly stack?: string; readonly environment?: NodeJS.ProcessEnv } = {},
 ): Promise<string> {
+  const environment = options.environment ?? process.env;
   const stack = options.stack === undefined ? [] : ["--stack", options.stack];
   const { failed, stdout, stderr } = await execa("pulumi", [...args, ...stack, "--non-interactive"], {
-    env: pulumiEnvironment(),
+    env: { ...environment, ...pulumiEnvironment(environment) },
+    extendEnv: false,
     reject: false,
   });
   if (failed) throw new Error(explain(`${stdout}\n${stderr}`));
@@ -47,8 +49,11 @@ export async function pulumi(
  *
  * @throws Error when there is no such stack or it was never deployed
  */
-export async function readStack(name: string): Promise<DeployedStack> {
-  const text = await pulumi(["stack", "output", "--json", "--show-secrets"], { stack: name });
+export async function readStack(
+  name: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<DeployedStack> {
+  const text = await pulumi(["stack", "output", "--json", "--show-secrets"], { stack: name, environment });
   const parsed = outputsSchema.safeParse(JSON.parse(text));
   if (!parsed.success) throw new Error(`stack ${name} is not deployed. Deploy it with "npm run up".`);
   const { caCertificate, adminToken, gatewayUrl, access } = parsed.data;

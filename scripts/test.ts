@@ -1,0 +1,99 @@
+// Set-up, checks, then every test; the last line is "N passed, N failed".
+//   npm test [-- --project NAME] [--json FILE] [FILE ...]
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { execa } from "execa";
+import pc from "picocolors";
+import { runChecks } from "./checks.ts";
+import { messageOf } from "./observe/container.ts";
+import { projectFolder, setup } from "./setup/index.ts";
+import { type Counts, countTests, sumUp } from "./testReport.ts";
+
+const projects = ["unit", "integration", "fault"] as const;
+type Project = (typeof projects)[number];
+
+/** One part of the run and what came of it. */
+interface Part extends Counts {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+const program = new Command("test")
+  .description("Sets up what is missing, checks the sources, runs the tests. Without arguments: everything.")
+  .argument("[files...]", "only test files whose path contains one of these")
+  .addOption(new Option("--project <name>", "only this project").choices(projects))
+  .option("--json <file>", "write the counts of each part to a file")
+  .parse();
+const files = program.args;
+const options = program.opts<{ project?: Project; json?: string }>();
+const isWhole = files.length === 0 && options.project === undefined;
+
+const parts: Part[] = [];
+// The tests end by themselves on a signal and clean up after themselves; their counts are still wanted here.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
+try {
+  const { environment, elapsedSeconds } = await setup();
+  console.error(pc.dim(`set-up: ${elapsedSeconds.toFixed(1)} s`));
+  if (isWhole) parts.push(await checks());
+  const wanted = options.project === undefined ? projects : [options.project];
+  for (const project of wanted) parts.push(await runProject(project, environment));
+} catch (error) {
+  console.error(messageOf(error));
+  parts.push({ name: "set-up", passed: 0, failed: 1, skipped: 0, seconds: 0 });
+}
+report();
+
+async function checks(): Promise<Part> {
+  const started = performance.now();
+  const results = await runChecks();
+  for (const { ok, name, output } of results) if (!ok) console.error(`${pc.red(name)}\n${output}`);
+  const failed = results.filter(({ ok }) => !ok).length;
+  return {
+    name: "checks",
+    passed: results.length - failed,
+    failed,
+    skipped: 0,
+    seconds: secondsSince(started),
+  };
+}
+
+async function runProject(project: Project, environment: Record<string, string>): Promise<Part> {
+  const started = performance.now();
+  const folder = mkdtempSync(join(tmpdir(), "pg-continuity-report-"));
+  const reportFile = join(folder, "report.json");
+  try {
+    const { exitCode } = await execa(
+      process.execPath,
+      [
+        join(projectFolder, "node_modules/vitest/vitest.mjs"),
+        ...["run", "--project", project, "--reporter=default", "--reporter=json"],
+        ...[`--outputFile.json=${reportFile}`, ...(files.length > 0 ? ["--passWithNoTests"] : []), ...files],
+      ],
+      { cwd: projectFolder, env: environment, stdio: "inherit", reject: false, cleanup: true },
+    );
+    const text = existsSync(reportFile) ? readFileSync(reportFile, "utf8") : undefined;
+    // With a filter a project may have nothing to run, and then writes no report.
+    const isIdle = text === undefined && exitCode === 0 && files.length > 0;
+    const counts = isIdle ? { passed: 0, failed: 0, skipped: 0 } : countTests(text, exitCode);
+    return { name: project, ...counts, seconds: secondsSince(started) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function report(): void {
+  const sum = sumUp(parts);
+  if (options.json) writeFileSync(options.json, `${JSON.stringify({ ...sum, parts }, null, 2)}\n`);
+  for (const { name, passed, failed, skipped, seconds } of parts)
+    console.log(
+      `${name}: ${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""} in ${seconds.toFixed(1)} s`,
+    );
+  process.exitCode = sum.failed === 0 ? 0 : 1;
+  console.log(`${sum.passed} passed, ${sum.failed} failed`);
+}
+
+function secondsSince(started: number): number {
+  return Math.round(performance.now() - started) / 1000;
+}

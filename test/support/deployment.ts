@@ -1,0 +1,160 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { inject } from "vitest";
+import { stringify } from "yaml";
+import { defaultPorts } from "../../core/settings.ts";
+import type { Status } from "../../core/status.ts";
+import { type DeployedStack, readStack } from "../../scripts/cli/pulumi.ts";
+import { pulumiEnvironment } from "../../scripts/setup/environment.ts";
+import { projectFolder, pulumiHome } from "../../scripts/setup/paths.ts";
+import { freePorts } from "./ports.ts";
+import type { TestRun } from "./run.ts";
+
+/** What a program of the project gave. */
+export interface ScriptResult {
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  /** Standard output and error as they came. */
+  readonly all: string;
+}
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** A stack of its own: own name, ports, backend, passphrase and Pulumi home, in the project's own folder. */
+export class Deployment implements AsyncDisposable {
+  readonly stack: string;
+  readonly folder: string;
+  #deployed: DeployedStack | undefined;
+
+  private constructor(run: TestRun, name: string) {
+    this.stack = `${run.prefix}-${name}`;
+    this.folder = join(run.folder, name);
+  }
+
+  /** Prepares a stack without deploying it. `config`: keys without namespace; free ports are chosen for it. */
+  static async create(name: string, config: Config = {}): Promise<Deployment> {
+    const deployment = new Deployment(inject("run"), name);
+    mkdirSync(join(deployment.folder, "backend"), { recursive: true });
+    mkdirSync(join(deployment.folder, "home"));
+    // Plugins are shared; what the CLI remembers (the selected stack of this folder) is not.
+    symlinkSync(join(pulumiHome(), "plugins"), join(deployment.folder, "home", "plugins"));
+    writeFileSync(join(deployment.folder, "passphrase"), `passphrase of ${deployment.stack}`);
+    const names = Object.keys(defaultPorts);
+    const ports = await freePorts(names.length);
+    deployment.configure({
+      ports: Object.fromEntries(names.map((port, index) => [port, ports[index]])),
+      ...config,
+    });
+    return deployment;
+  }
+
+  /** Prepares a stack and brings it up. */
+  static async start(name: string, config: Config = {}): Promise<Deployment> {
+    const deployment = await Deployment.create(name, config);
+    const { exitCode, all } = await deployment.up();
+    if (exitCode !== 0) throw new Error(`up of ${deployment.stack} ended with ${exitCode}:\n${all}`);
+    return deployment;
+  }
+
+  /**
+   * The one deployment that the test files of a run share: brought up by the first that asks, removed at the run's
+   * end. Whoever uses it leaves it as it was.
+   */
+  static async shared(): Promise<Deployment> {
+    const deployment = new Deployment(inject("run"), "shared");
+    const ready = join(deployment.folder, "ready");
+    if (existsSync(ready)) return deployment;
+    if (existsSync(deployment.folder))
+      throw new Error("the shared deployment could not be brought up, see above");
+    const started = await Deployment.start("shared");
+    writeFileSync(ready, "");
+    return started;
+  }
+
+  get configFile(): string {
+    return join(projectFolder, `Pulumi.${this.stack}.yaml`);
+  }
+
+  /** The whole environment of the programs that work on this stack. */
+  get environment(): Record<string, string> {
+    const { PULUMI_STACK: _stack, PULUMI_CONFIG_PASSPHRASE: _passphrase, ...inherited } = process.env;
+    const own = {
+      ...inherited,
+      PULUMI_BACKEND_URL: `file://${join(this.folder, "backend")}`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: join(this.folder, "passphrase"),
+      PULUMI_HOME: join(this.folder, "home"),
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    };
+    const all = { ...own, ...pulumiEnvironment(own) };
+    return Object.fromEntries(Object.entries(all).flatMap(([k, v]) => (v === undefined ? [] : [[k, v]])));
+  }
+
+  /** Writes the stack's config; the salt of its passphrase stays. */
+  configure(config: Config): void {
+    const salt = existsSync(this.configFile)
+      ? readFileSync(this.configFile, "utf8")
+          .split("\n")
+          .filter((line) => line.startsWith("encryptionsalt:"))
+      : [];
+    const values = Object.fromEntries(
+      Object.entries(config).map(([key, value]) => [`pg-continuity:${key}`, value]),
+    );
+    writeFileSync(this.configFile, [stringify({ config: values }), ...salt, ""].join("\n"));
+  }
+
+  /** What `up` left in the stack's outputs: topology and accesses. Read once. */
+  async deployed(): Promise<DeployedStack> {
+    this.#deployed ??= await readStack(this.stack, this.environment);
+    return this.#deployed;
+  }
+
+  /** Runs one of the project's programs as `npm run` does; never throws for its exit code. */
+  script(file: string, args: readonly string[] = [], environment: Config = {}): Promise<ScriptResult> {
+    return this.#run(process.execPath, ["--import=tsx", file, "--stack", this.stack, ...args], environment);
+  }
+
+  /** Runs the Pulumi CLI in the project's folder; never throws for its exit code. */
+  pulumi(args: readonly string[], environment: Config = {}): Promise<ScriptResult> {
+    return this.#run("pulumi", [...args, "--non-interactive", "--stack", this.stack], environment);
+  }
+
+  up(...args: string[]): Promise<ScriptResult> {
+    return this.script("scripts/up.ts", ["--json", ...args]);
+  }
+
+  preview(...args: string[]): Promise<ScriptResult> {
+    return this.pulumi(["preview", ...args]);
+  }
+
+  down(...args: string[]): Promise<ScriptResult> {
+    return this.script("scripts/down.ts", ["--yes", ...args]);
+  }
+
+  /** `status --json`, parsed; its exit code says the rest. */
+  async status(): Promise<Status & { readonly exitCode: number | undefined }> {
+    const { stdout, all, exitCode } = await this.script("scripts/status.ts", ["--json"]);
+    if (exitCode !== 0 && exitCode !== 3) throw new Error(`status ended with ${exitCode}:\n${all}`);
+    return { ...(JSON.parse(stdout) as Status), exitCode };
+  }
+
+  /** Removes the stack with its data and its config file. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { exitCode, all } = await this.down("--volumes");
+    rmSync(this.configFile, { force: true });
+    rmSync(this.folder, { recursive: true, force: true });
+    if (exitCode !== 0) throw new Error(`down of ${this.stack} ended with ${exitCode}:\n${all}`);
+  }
+
+  async #run(command: string, args: readonly string[], environment: Config): Promise<ScriptResult> {
+    const { exitCode, stdout, all } = await execa(command, args, {
+      cwd: projectFolder,
+      env: { ...this.environment, ...(environment as Record<string, string>) },
+      extendEnv: false,
+      reject: false,
+      all: true,
+      stdin: "ignore",
+    });
+    return { exitCode, stdout, all };
+  }
+}

@@ -1,0 +1,24 @@
+import { defineConfig } from "vitest/config";
+
+const seconds = 1000;
+
+/** For tests on real engines: one file at a time, long limits, and no second try that would hide a fault. */
+const onEngines = {
+  fileParallelism: false,
+  testTimeout: 180 * seconds,
+  hookTimeout: 300 * seconds,
+  teardownTimeout: 120 * seconds,
+  retry: 0,
+  globalSetup: "test/support/globalSetup.ts",
+};
+
+export default defineConfig({
+  test: {
+    reporters: ["default"],
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 10 * seconds } },
+      { test: { name: "integration", include: ["test/integration/**/*.test.ts"], ...onEngines } },
+      { test: { name: "fault", include: ["test/fault/**/*.test.ts"], ...onEngines } },
+    ],
+  },
+});
