@@ -1,6 +1,6 @@
 // Setup starts an engine on a machine where one has died and left its files. A second engine beside the machine's own,
-// with its own folders and no network, so that nothing else notices.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// in a network of its own: an engine without a bridge removes the bridge that it finds, which would be the other's.
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,7 +11,8 @@ import { startDetached } from "../../scripts/setup/dockerDaemon.ts";
 import { Log } from "../../scripts/setup/log.ts";
 import { findOnPath } from "../../scripts/setup/paths.ts";
 
-const canStart = isRoot() && findOnPath("dockerd").length > 0;
+const [dockerd] = findOnPath("dockerd");
+const canStart = isRoot() && dockerd !== undefined && findOnPath("unshare").length > 0;
 const folder = mkdtempSync(join(tmpdir(), "pg-continuity-engine-"));
 const socket = join(folder, "docker.sock");
 const pidFile = join(folder, "docker.pid");
@@ -31,8 +32,12 @@ const daemon = {
 };
 
 describe.runIf(canStart)("an engine that has died and left its files", () => {
+  const programs = join(folder, "bin");
+  mkdirSync(programs);
+  writeFileSync(join(programs, "dockerd"), `#!/bin/sh\nexec unshare --net "${dockerd}" "$@"\n`);
+  chmodSync(join(programs, "dockerd"), 0o755);
   const context = new Context({
-    env: process.env,
+    env: { ...process.env, PATH: `${programs}:${process.env.PATH}` },
     log: new Log(folder, "test"),
     signal: new AbortController().signal,
   });
