@@ -121,13 +121,9 @@ function unknownKey(path: string, key: string, known: readonly string[], set: st
 function toProblems(issue: z.core.$ZodIssue, values: Record<string, unknown>): Problem[] {
   const path = `${configNamespace}:${issue.path.map(String).join(".")}`;
   if (issue.code === "unrecognized_keys") {
-    const parent = issue.path.reduce<unknown>(
-      (at, key) => (at as Record<PropertyKey, unknown>)?.[key],
-      values,
-    );
-    const siblings = knownKeysAt(issue.path.map(String), parent);
+    const siblings = knownKeysAt(issue.path.map(String));
     return issue.keys.map((key) => {
-      const nearest = siblings.length > 0 ? closest(key, siblings) : undefined;
+      const nearest = siblings.length > 0 ? closest(key, [...siblings]) : undefined;
       const hint =
         nearest && distance(key, nearest) <= Math.max(2, key.length / 3) ? ` Did you mean "${nearest}"?` : "";
       return {
@@ -142,25 +138,34 @@ function toProblems(issue: z.core.$ZodIssue, values: Record<string, unknown>): P
   return [
     {
       path,
-      value: JSON.stringify(value),
-      reason: reasonOf(issue),
-      remedy: `Set it with "pulumi config set ${issue.path.length > 1 ? `--path '${issue.path.map(String).join(".")}'` : top} VALUE".`,
+      // Of a wrong name the value below it says nothing; of a missing one there is none.
+      ...(value === undefined || issue.code === "invalid_key" ? {} : { value: JSON.stringify(value) }),
+      reason: value === undefined ? "is missing" : reasonOf(issue),
+      remedy:
+        issue.code === "invalid_key"
+          ? "Give it another name."
+          : `Set it with "pulumi config set ${issue.path.length > 1 ? `--path '${issue.path.map(String).join(".")}'` : top} VALUE".`,
     },
   ];
 }
+
+/** The schema's names of types, as people call them. */
+const typeNames: Readonly<Record<string, string>> = { record: "object", int: "whole number", string: "text" };
 
 function reasonOf(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_value":
       return `is none of ${issue.values.map(String).join(", ")}`;
     case "invalid_type":
-      return `is no ${issue.expected === "record" ? "object" : issue.expected}`;
+      return `is no ${typeNames[issue.expected] ?? issue.expected}`;
+    case "invalid_union":
+      return "is neither text, nor number, nor boolean";
     case "too_small":
-      return `is too small (at least ${issue.minimum})`;
+      return `is too ${issue.origin === "string" ? "short" : "small"} (at least ${issue.minimum})`;
     case "too_big":
-      return `is too large (at most ${issue.maximum})`;
+      return `is too ${issue.origin === "string" ? "long" : "large"} (at most ${issue.maximum})`;
     case "invalid_key":
-      return `is not a known name (${issue.issues.map((inner) => inner.message).join("; ")})`;
+      return issue.issues.map((inner) => inner.message).join("; ");
     case "invalid_format":
       return issue.format === "ipv4" ? "is no IPv4 address" : issue.message;
     default:
@@ -168,10 +173,19 @@ function reasonOf(issue: z.core.$ZodIssue): string {
   }
 }
 
-function knownKeysAt(path: readonly string[], _parent: unknown): string[] {
-  if (path[0] === "ports") return Object.keys(defaultPorts);
-  if (path[0] === "hosts") return ["docker", "address"];
-  return [];
+function knownKeysAt([top]: readonly string[]): readonly string[] {
+  switch (top) {
+    case "ports":
+      return Object.keys(defaultPorts);
+    case "hosts":
+      return Object.keys(hostSchema.shape);
+    case "placement":
+      return nodeNames;
+    case "displayNames":
+      return serverNames;
+    default:
+      return [];
+  }
 }
 
 /** Rules that need more than one key. */

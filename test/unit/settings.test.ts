@@ -1,0 +1,174 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { type Problem, ProblemsError } from "../../core/problems.ts";
+import { defaultPorts, parseSettings, settingsSchema } from "../../core/settings.ts";
+import { projectFolder } from "../../scripts/setup/paths.ts";
+import { rawConfig, settingsOf } from "../support/fixtures.ts";
+
+/** All problems of a config; none when it is right. */
+function problemsOf(config: Readonly<Record<string, unknown>>): readonly Problem[] {
+  try {
+    settingsOf(config);
+    return [];
+  } catch (error) {
+    if (error instanceof ProblemsError) return error.problems;
+    throw error;
+  }
+}
+
+describe("settings", () => {
+  it("have a default for everything", () => {
+    const settings = parseSettings({});
+    expect(settings.model).toBe("full");
+    expect(settings.hosts).toEqual({
+      local: { docker: "unix:///var/run/docker.sock", address: "127.0.0.1" },
+    });
+    expect(settings.publishedAddress).toBe("127.0.0.1");
+    expect(settings.ports).toEqual(defaultPorts);
+    expect(settings.slotWalKeepMegabytes).toBe(1024);
+  });
+
+  it("are frozen all the way down", () => {
+    const settings = settingsOf({ displayNames: { primary: "A" } });
+    for (const part of [settings, settings.ports, settings.hosts, settings.hosts.local])
+      expect(Object.isFrozen(part)).toBe(true);
+  });
+
+  it("leave keys of other namespaces alone", () => {
+    expect(parseSettings({ "docker:host": "unix:///x", "pulumi:tags": "{}" })).toEqual(parseSettings({}));
+  });
+
+  it("take one port and keep the others", () => {
+    expect(settingsOf({ ports: { gateway: 9443 } }).ports).toEqual({ ...defaultPorts, gateway: 9443 });
+  });
+
+  it("are the keys that Pulumi.yaml declares, with the same defaults", () => {
+    const declared: Record<string, { default: unknown; description: string }> = parse(
+      readFileSync(join(projectFolder, "Pulumi.yaml"), "utf8"),
+    ).config;
+    expect(Object.keys(declared).sort()).toEqual(
+      Object.keys(settingsSchema.shape)
+        .map((key) => `pg-continuity:${key}`)
+        .sort(),
+    );
+    const defaults = Object.entries(declared).map(([key, { default: value }]) => [
+      key,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]);
+    expect(parseSettings(Object.fromEntries(defaults))).toEqual(parseSettings({}));
+    for (const { description } of Object.values(declared)) expect(description.length).toBeGreaterThan(20);
+  });
+});
+
+describe("what is wrong with settings", () => {
+  it.each<[string, Record<string, unknown>, path: string, said: RegExp]>([
+    ["a model that does not exist", { model: "ful" }, "model", /"ful" is none of full, secondary, read-only/],
+    ["text where an object belongs", { ports: "8443" }, "ports", /is no object/],
+    ["text where a number belongs", { ports: { gateway: "x" } }, "ports.gateway", /"x" is no number/],
+    ["a fraction", { ports: { gateway: 1.5 } }, "ports.gateway", /1.5 is no whole number/],
+    ["a port above the range", { ports: { gateway: 65536 } }, "ports.gateway", /too large \(at most 65535\)/],
+    ["a port below the range", { ports: { gateway: 0 } }, "ports.gateway", /too small \(at least 1\)/],
+    [
+      "a port that is used twice",
+      { ports: { gateway: 8451 } },
+      "ports.primary-server",
+      /port of gateway too/,
+    ],
+    ["an unknown node's port", { ports: { gatway: 1 } }, "ports.gatway", /Did you mean "gateway"\?/],
+    ["an address that is none", { publishedAddress: "localhost" }, "publishedAddress", /is no IPv4 address/],
+    [
+      "a host that is no URL",
+      { hosts: { a: { docker: "/x", address: "a" } } },
+      "hosts.a.docker",
+      /no Docker URL/,
+    ],
+    ["a host without address", { hosts: { a: { docker: "ssh://a" } } }, "hosts.a.address", /is missing/],
+    [
+      "a host's unknown field",
+      { hosts: { a: { docker: "ssh://a", address: "a", adress: "b" } } },
+      "hosts.a.adress",
+      /Did you mean "address"\?/,
+    ],
+    [
+      "a host with a wrong name",
+      { hosts: { "Host A": { docker: "ssh://a", address: "a" } } },
+      "hosts.Host A",
+      /no host name/,
+    ],
+    [
+      "a placement on no host",
+      { placement: { gateway: "mars" } },
+      "placement.gateway",
+      /not among the hosts/,
+    ],
+    [
+      "a placement of no node",
+      { placement: { gatway: "local" } },
+      "placement.gatway",
+      /Did you mean "gateway"\?/,
+    ],
+    ["an empty display name", { displayNames: { primary: "" } }, "displayNames.primary", /too short/],
+    ["a slot limit that is too low", { slotWalKeepMegabytes: 16 }, "slotWalKeepMegabytes", /at least 64/],
+    [
+      "a parameter of the project's own",
+      { postgresParameters: { fsync: "off" } },
+      "postgresParameters.fsync",
+      /is set by this project itself/,
+    ],
+    [
+      "a parameter that cannot be one",
+      { postgresParameters: { "work mem": "1MB" } },
+      "postgresParameters.work mem",
+      /is no parameter name/,
+    ],
+    [
+      "a parameter with an object",
+      { postgresParameters: { work_mem: {} } },
+      "postgresParameters.work_mem",
+      /is neither text, nor number, nor boolean/,
+    ],
+  ])("%s", (_name, config, path, said) => {
+    const problems = problemsOf(config);
+    expect(problems.map((problem) => problem.path)).toEqual([`pg-continuity:${path}`]);
+    expect(new ProblemsError(problems).message).toMatch(said);
+    for (const { remedy } of problems) expect(remedy).toMatch(/\w.*[.?]$/);
+  });
+
+  it("an unknown key, with the nearest known one", () => {
+    expect(() => settingsOf({ modell: "full" })).toThrow(/pg-continuity:modell: .*Did you mean "model"\?/);
+  });
+
+  it("an unknown key that resembles none, with all known ones", () => {
+    expect(() => settingsOf({ zzzzzzzzzz: "1" })).toThrow(/Known are: model, hosts, /);
+  });
+
+  it("everything is said at once", () => {
+    const config = { model: "ful", colour: "red", slotWalKeepMegabytes: 1, ports: { gateway: 0 } };
+    expect(
+      problemsOf(config)
+        .map(({ path }) => path.replace("pg-continuity:", ""))
+        .sort(),
+    ).toEqual(["colour", "model", "ports.gateway", "slotWalKeepMegabytes"]);
+    expect(() => settingsOf(config)).toThrow(/^4 problems, nothing was changed:\n {2}- /);
+  });
+
+  it("whatever is written, either settings or a ProblemsError come of it", () => {
+    const keys = fc.constantFrom(...Object.keys(settingsSchema.shape), "other", "__proto__", "");
+    const values = fc.oneof(fc.string(), fc.jsonValue(), fc.constantFrom("full", '{"gateway":1}', "null"));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(keys, values), { maxLength: 5 }), (entries) => {
+        const raw = rawConfig(Object.fromEntries(entries));
+        try {
+          expect(Object.isFrozen(parseSettings(raw))).toBe(true);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ProblemsError);
+          expect((error as ProblemsError).problems.length).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
