@@ -62,6 +62,25 @@ export interface NodeStateObservation {
   readonly since: string;
 }
 
+/** Where a database ended when it was last stopped in order (`stopped.json`); gone while it runs and after a crash. */
+export interface StopObservation {
+  /** As pg_controldata says: `shut down`, `shut down in recovery`. */
+  readonly state: string;
+  /** Position of the last checkpoint; after a clean stop of a primary that is its last record. */
+  readonly lsn: string;
+  readonly timeline: number;
+}
+
+/** How a former primary became a standby (`rejoin.json`). */
+export interface RejoinObservation {
+  readonly method: "as-is" | "rewind" | "base-backup";
+  readonly reason: string;
+  readonly forkLsn?: string | undefined;
+  readonly lastRecordLsn?: string | undefined;
+  readonly keptAt?: string | undefined;
+  readonly transitionId: string;
+}
+
 export interface DatabaseObservation {
   readonly name: DatabaseName;
   readonly observedAt: string;
@@ -69,6 +88,7 @@ export interface DatabaseObservation {
   readonly intent: Observed<Intent | undefined>;
   readonly nodeState: Observed<NodeStateObservation | undefined>;
   readonly postgres: Observed<PostgresObservation>;
+  readonly stop: Observed<StopObservation | undefined>;
 }
 
 /** What a server answers on its health endpoint (docs/server-endpoints.md). */

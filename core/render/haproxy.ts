@@ -34,9 +34,11 @@ defaults
     option dontlognull
     option redispatch 1
     option http-server-close
-    retries 2
-    # Only what certainly did not reach a server is sent again: a repeated write would be a second write.
-    retry-on conn-failure
+    retries 3
+    # A request whose server failed before it answered is sent to the next one. Safe for writes too: every one has an
+    # idempotency key, and the servers do the same key only once.
+    option http-buffer-request
+    retry-on conn-failure empty-response
     timeout connect 500ms
     timeout client 60s
     timeout server 60s
@@ -59,6 +61,7 @@ frontend entry
     http-response set-header Strict-Transport-Security max-age=31536000
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Forwarded-Proto https
+    http-request set-header Idempotency-Key %[uuid()] if { method POST PUT PATCH DELETE } !{ req.hdr(Idempotency-Key) -m found }
     default_backend servers
 
 backend servers

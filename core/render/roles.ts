@@ -52,6 +52,26 @@ export function renderRolesSql(credentials: Pick<Credentials, "passwords" | "sal
     "GRANT pg_checkpoint TO operator;",
     ...rewindFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO rewind;`),
     ...operatorFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO operator;`),
+    `\\connect "${applicationDatabase}"`,
+    ...continuitySchema,
     "",
   ].join("\n");
 }
+
+/**
+ * The project's own schema in the application's database: what servers and scripts need to know of replication and may
+ * not see as ordinary roles, and the record of transitions. It belongs to the superuser; nobody can change or delete
+ * a row of the record.
+ */
+const continuitySchema = [
+  "SET client_min_messages = warning;",
+  "CREATE SCHEMA IF NOT EXISTS continuity;",
+  "GRANT USAGE ON SCHEMA continuity TO application, monitoring, operator;",
+  // The timeline that a standby receives; pg_stat_wal_receiver itself would show more than an application may see.
+  "CREATE OR REPLACE FUNCTION continuity.received_timeline() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog RETURN (SELECT received_tli FROM pg_stat_wal_receiver);",
+  "REVOKE EXECUTE ON FUNCTION continuity.received_timeline() FROM PUBLIC;",
+  "GRANT EXECUTE ON FUNCTION continuity.received_timeline() TO application;",
+  "CREATE TABLE IF NOT EXISTS continuity.transition (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(), evidence jsonb NOT NULL);",
+  "GRANT SELECT ON continuity.transition TO application, monitoring;",
+  "GRANT SELECT, INSERT ON continuity.transition TO operator;",
+];

@@ -8,6 +8,7 @@ import {
   type Observed,
   type PostgresObservation,
   type ServerObservation,
+  type StopObservation,
   unknown,
 } from "../../core/observation.ts";
 import { stateFolder } from "../../core/render/files.ts";
@@ -48,17 +49,18 @@ export function containerOf(node: {
 async function observeDatabase(database: DatabaseNode, access: ObserverAccess): Promise<DatabaseObservation> {
   const observedAt = new Date().toISOString();
   const container = containerOf(database);
-  const [state, intent, nodeState, postgres] = await Promise.all([
+  const [state, intent, nodeState, stop, postgres] = await Promise.all([
     observeContainer(container),
     readState(container, "intent.json", (text) => intentSchema.parse(JSON.parse(text))),
     readState(container, "node-state.json", (text) => JSON.parse(text) as NodeStateObservation),
+    readState(container, "stopped.json", (text) => JSON.parse(text) as StopObservation),
     askPostgres(database, {
       ca: access.caCertificate,
       user: "monitoring",
       password: access.monitoringPassword,
     }),
   ]);
-  return { name: database.name, observedAt, container: state, intent, nodeState, postgres };
+  return { name: database.name, observedAt, container: state, intent, nodeState, stop, postgres };
 }
 
 async function observeServer(server: ServerNode, access: ObserverAccess): Promise<ServerObservation> {

@@ -14,13 +14,17 @@ export interface DatabaseAccess {
  * Connects to a database node by its published port, over TLS, its certificate verified against the node's name.
  * The caller ends the client.
  */
-export async function connectDatabase(database: DatabaseNode, access: DatabaseAccess): Promise<pg.Client> {
+export async function connectDatabase(
+  database: DatabaseNode,
+  access: DatabaseAccess,
+  databaseName = "postgres",
+): Promise<pg.Client> {
   const client = new pg.Client({
     host: database.published.address,
     port: database.published.port,
     user: access.user,
     password: access.password,
-    database: "postgres",
+    database: databaseName,
     application_name: "pg-continuity",
     connectionTimeoutMillis: 3000,
     query_timeout: 5000,

@@ -1,0 +1,86 @@
+import type { DatabaseName } from "../vocabulary.ts";
+
+export const transitions = ["promote", "restore", "rebuild"] as const;
+export type TransitionName = (typeof transitions)[number];
+
+/** What a person asked for. */
+export interface Goal {
+  readonly transition: TransitionName;
+  /** Incident or change number; a transition runs once for each. */
+  readonly transitionId: string;
+  /** Accepts an emergency promote that cannot prove zero loss; counts only for this transitionId. */
+  readonly allowDataLoss: boolean;
+  /** The operator's word that an unreachable old primary is switched off; counts only for this transitionId. */
+  readonly primaryIsDown: boolean;
+  /** Keeps a copy of data that went its own way before it is set back. */
+  readonly keepDiverged: boolean;
+}
+
+/** What a step costs the application. */
+export type StepCost = "no downtime" | "writes wait";
+
+/** One act of a transition. Small, and safe to do again. */
+export type Step =
+  /** Writes out dirty pages, so that the stop that follows is short. */
+  | { readonly kind: "checkpoint"; readonly database: DatabaseName }
+  /** The old primary ends; its last byte is replayed; the standby is promoted. */
+  | { readonly kind: "switch-over"; readonly from: DatabaseName; readonly to: DatabaseName }
+  /** Makes sure that a database that is down or silent cannot come back writable. */
+  | { readonly kind: "fence"; readonly database: DatabaseName; readonly follows: DatabaseName }
+  /** Promotes a standby while nobody accepts writes. `replayed`: WAL position it must have replayed first. */
+  | {
+      readonly kind: "promote";
+      readonly database: DatabaseName;
+      readonly replayed: string | null;
+      readonly proof: "lossless" | "possible loss";
+    }
+  /** The database follows another one: as it is, else rewound, else copied again. */
+  | { readonly kind: "follow"; readonly database: DatabaseName; readonly upstream: DatabaseName }
+  /** The database's data is thrown away and copied again. */
+  | { readonly kind: "copy"; readonly database: DatabaseName; readonly upstream: DatabaseName }
+  /** A database that is writable already gets the intent that says so. */
+  | { readonly kind: "record-intent"; readonly database: DatabaseName };
+
+/** A step in words, with what it costs: for the preview and the progress. */
+export function describeStep(step: Step): {
+  readonly text: string;
+  readonly cost: StepCost;
+  readonly about: string;
+} {
+  switch (step.kind) {
+    case "checkpoint":
+      return {
+        text: `checkpoint on ${step.database}`,
+        cost: "no downtime",
+        about: "seconds, by what is to be written",
+      };
+    case "switch-over":
+      return {
+        text: `stop ${step.from} in order, replay its last byte on ${step.to}, promote ${step.to}`,
+        cost: "writes wait",
+        about: "0.3 s",
+      };
+    case "fence":
+      return {
+        text: `fence ${step.database}: it may only come back as standby of ${step.follows}`,
+        cost: "no downtime",
+        about: "0.1 s",
+      };
+    case "promote":
+      return { text: `promote ${step.database} (${step.proof})`, cost: "writes wait", about: "0.2 s" };
+    case "follow":
+      return {
+        text: `${step.database} follows ${step.upstream} (as it is, else pg_rewind, else base backup)`,
+        cost: "no downtime",
+        about: "1 s, or as long as a copy takes",
+      };
+    case "copy":
+      return {
+        text: `throw the data of ${step.database} away and copy it from ${step.upstream} by base backup`,
+        cost: "no downtime",
+        about: "as long as a copy takes",
+      };
+    case "record-intent":
+      return { text: `record that ${step.database} is the primary`, cost: "no downtime", about: "0.1 s" };
+  }
+}

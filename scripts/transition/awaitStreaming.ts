@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NodeStateObservation } from "../../core/observation.ts";
+import { stateFolder } from "../../core/render/files.ts";
+import type { DatabaseName } from "../../core/vocabulary.ts";
+import { readContainerFile } from "../docker/container.ts";
+import { containerOf } from "../observe/index.ts";
+import { type ActionContext, nodeOf, withClient } from "./actions.ts";
+
+/** Without any change for so long, in seconds, waiting ends with what the node said last. */
+const patienceSeconds = 120;
+
+interface Progress {
+  readonly streaming: boolean;
+  readonly copiedBytes: number | null;
+  readonly totalBytes: number | null;
+}
+
+/**
+ * Waits until `upstream` feeds `name` by streaming. Tells of a base backup in bytes and rate. Gives up when nothing
+ * has changed for two minutes, with what the node says of itself.
+ */
+export function awaitStreaming(
+  name: DatabaseName,
+  upstream: DatabaseName,
+  context: ActionContext,
+): Promise<void> {
+  return awaitProgress(name, upstream, context, "stream", async (progress) => progress.streaming);
+}
+
+/** Waits until the data of `name` was copied for this very transition; the old data may still be streaming before. */
+export function awaitCopy(name: DatabaseName, upstream: DatabaseName, context: ActionContext): Promise<void> {
+  const container = containerOf(nodeOf(context, name));
+  return awaitProgress(name, upstream, context, "finish its copy", async () => {
+    const marker = await readContainerFile(container, copyMarker);
+    return marker?.trim() === context.goal.transitionId;
+  });
+}
+
+/** In a copied data folder: for which transition it was copied. Written by the node (lib/copy.sh). */
+const copyMarker = "/var/lib/postgresql/data/pg-continuity-copy";
+
+async function awaitProgress(
+  name: DatabaseName,
+  upstream: DatabaseName,
+  context: ActionContext,
+  what: string,
+  done: (progress: Progress) => Promise<boolean>,
+): Promise<void> {
+  const container = containerOf(nodeOf(context, name));
+  const startedAt = Date.now();
+  let last = "";
+  let changedAt = Date.now();
+  let shownAt = 0;
+  while (true) {
+    const progress = await progressOf(name, upstream, context);
+    if (await done(progress)) return;
+    const said = await readContainerFile(container, `${stateFolder}/node-state.json`);
+    const text = progressText(name, progress, said, (Date.now() - startedAt) / 1000);
+    if (text !== last) {
+      changedAt = Date.now();
+      if (Date.now() - shownAt > 1000 || progress.copiedBytes === null) {
+        context.progress(text);
+        shownAt = Date.now();
+      }
+      last = text;
+    }
+    if (Date.now() - changedAt > patienceSeconds * 1000)
+      throw new Error(`${name} did not ${what} within ${patienceSeconds} s without any change: ${last}`);
+    await sleep(50);
+  }
+}
+
+function progressText(
+  name: DatabaseName,
+  progress: Progress,
+  said: string | undefined,
+  seconds: number,
+): string {
+  if (progress.copiedBytes !== null) {
+    const total = progress.totalBytes ? ` of ${bytesText(progress.totalBytes)}` : "";
+    const rate = bytesText(progress.copiedBytes / Math.max(0.1, seconds));
+    return `${name}: base backup ${bytesText(progress.copiedBytes)}${total}, ${rate}/s`;
+  }
+  if (said === undefined) return `${name}: waiting`;
+  const { state, detail } = JSON.parse(said) as NodeStateObservation;
+  return `${name}: ${state}: ${detail}`;
+}
+
+async function progressOf(
+  name: DatabaseName,
+  upstream: DatabaseName,
+  context: ActionContext,
+): Promise<Progress> {
+  const [row] = await withClient(context, upstream, (query) =>
+    query<{ streaming: boolean; copied: string | null; total: string | null }>(
+      `SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming') AS streaming,
+         (SELECT backup_streamed::text FROM pg_stat_progress_basebackup LIMIT 1) AS copied,
+         (SELECT backup_total::text FROM pg_stat_progress_basebackup LIMIT 1) AS total`,
+      [`${name}-database`],
+    ),
+  );
+  return {
+    streaming: row?.streaming ?? false,
+    copiedBytes: row?.copied == null ? null : Number(row.copied),
+    totalBytes: row?.total == null ? null : Number(row.total),
+  };
+}
+
+function bytesText(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const index = Math.min(units.length - 1, Math.floor(Math.log(Math.max(1, bytes)) / Math.log(1000)));
+  return `${(bytes / 1000 ** index).toFixed(index === 0 ? 0 : 1)} ${units[index]}`;
+}

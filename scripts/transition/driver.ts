@@ -1,0 +1,190 @@
+import type { Observation } from "../../core/observation.ts";
+import type { Topology } from "../../core/topology.ts";
+import {
+  databaseEvidence,
+  type Evidence,
+  evidenceVersion,
+  type StepEvidence,
+} from "../../core/transition/evidence.ts";
+import { type Plan, plan, type Refusal } from "../../core/transition/plan.ts";
+import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
+import { messageOf } from "../observe/container.ts";
+import { type ObserverAccess, observe } from "../observe/index.ts";
+import { type ActionContext, type ActionDetails, act } from "./actions.ts";
+import { actor, TransitionLock } from "./lock.ts";
+
+/** A transition that must not run: why, and what a person can do. Nothing was changed. */
+export class RefusedError extends Error {
+  readonly refused: readonly Refusal[];
+
+  constructor(transition: string, refused: readonly Refusal[]) {
+    super(refused.map(({ reason, remedy }) => `${transition}: refused, ${reason}. ${remedy}`).join("\n"));
+    this.name = "RefusedError";
+    this.refused = refused;
+  }
+}
+
+/** What a transition runs with. */
+export interface TransitionRun {
+  readonly topology: Topology;
+  readonly goal: Goal;
+  readonly observer: ObserverAccess;
+  readonly operatorPassword: string;
+  /** The commit that the program was run from; null where it is not known. */
+  readonly commit: string | null;
+  readonly progress: (text: string) => void;
+  /** Called with the evidence before the transition's own result is given, also when it failed. */
+  readonly keep: (evidence: Evidence, context: ActionContext) => Promise<void>;
+}
+
+/** How long a second driver waits for the first, in seconds. */
+const lockPatienceSeconds = 120;
+
+/** More rounds than any plan can need: a planner that does not come to its end is a defect, not a reason to go on. */
+const maximumRounds = 20;
+
+/**
+ * Runs a transition to its end: observe, plan, run the first step, and again, until nothing is left to do. Keeps no
+ * journal: a run that was killed is gone on with by running it again.
+ *
+ * @returns the evidence
+ * @throws RefusedError when it must not run; Error when a step failed
+ */
+export async function runTransition(run: TransitionRun): Promise<Evidence> {
+  const { topology, goal, progress } = run;
+  const operator = { ca: run.observer.caCertificate, user: "operator", password: run.operatorPassword };
+  const context: ActionContext = { topology, goal, operator, progress };
+  const startedAt = new Date();
+  const record = new Record(run, startedAt);
+  const lock = await TransitionLock.take(
+    topology,
+    operator,
+    goal.transitionId,
+    lockPatienceSeconds,
+    (holder) => progress(`waiting: another transition is running (${holder})`),
+  );
+  let failure: unknown;
+  try {
+    await steps(run, context, lock, record);
+  } catch (error) {
+    failure = error;
+  }
+  const evidence = record.evidence(await observe(topology, run.observer), failure);
+  try {
+    await run.keep(evidence, context);
+  } finally {
+    await lock.release();
+  }
+  if (failure !== undefined) throw failure;
+  return evidence;
+}
+
+async function steps(
+  run: TransitionRun,
+  context: ActionContext,
+  lock: TransitionLock,
+  record: Record,
+): Promise<void> {
+  for (let round = 0; round < maximumRounds; round++) {
+    const observation = await observe(run.topology, run.observer);
+    const { steps: todo, refused, warnings } = plan(observation, run.goal);
+    record.planned(observation, warnings);
+    // Once something was done a refusal means that the world has changed under it: it is said, and nothing more is done.
+    if (refused.length > 0) throw new RefusedError(run.goal.transition, refused);
+    const step = todo[0];
+    if (!step) return;
+    await lock.assertHeld();
+    await record.step(step, () => act(step, context));
+  }
+  throw new Error(
+    `${run.goal.transition}: no end after ${maximumRounds} steps. The evidence shows what was tried.`,
+  );
+}
+
+/** Collects what happens for the evidence. */
+class Record {
+  readonly #run: TransitionRun;
+  readonly #startedAt: Date;
+  readonly #steps: StepEvidence[] = [];
+  readonly #warnings = new Set<string>();
+  #before: Observation | undefined;
+  #writeGapSeconds: number | null = null;
+  #possibleLoss = false;
+
+  constructor(run: TransitionRun, startedAt: Date) {
+    this.#run = run;
+    this.#startedAt = startedAt;
+  }
+
+  planned(observation: Observation, warnings: readonly string[]): void {
+    this.#before ??= observation;
+    for (const warning of warnings) {
+      if (!this.#warnings.has(warning)) this.#run.progress(`warning: ${warning}`);
+      this.#warnings.add(warning);
+    }
+  }
+
+  async step(step: Step, work: () => Promise<ActionDetails>): Promise<void> {
+    const { text, cost } = describeStep(step);
+    const startedAt = new Date();
+    const began = performance.now();
+    this.#run.progress(`${text}${cost === "writes wait" ? " (writes wait)" : ""} …`);
+    try {
+      const { writesStoppedAt, writesResumedAt, ...details } = await work();
+      if (writesStoppedAt !== undefined && writesResumedAt !== undefined)
+        this.#writeGapSeconds = (writesResumedAt - writesStoppedAt) / 1000;
+      if (step.kind === "promote" && step.proof === "possible loss") this.#possibleLoss = true;
+      const seconds = (performance.now() - began) / 1000;
+      this.#steps.push({ step: text, startedAt: startedAt.toISOString(), seconds, result: "done", details });
+      this.#run.progress(`  done in ${seconds.toFixed(2)} s`);
+    } catch (error) {
+      const seconds = (performance.now() - began) / 1000;
+      this.#steps.push({
+        step: text,
+        startedAt: startedAt.toISOString(),
+        seconds,
+        result: "failed",
+        details: { error: messageOf(error) },
+      });
+      throw error;
+    }
+  }
+
+  evidence(after: Observation, failure: unknown): Evidence {
+    const { goal, topology, commit } = this.#run;
+    return {
+      version: evidenceVersion,
+      transition: goal.transition,
+      transitionId: goal.transitionId,
+      stack: topology.stack,
+      actor: actor(),
+      commit,
+      startedAt: this.#startedAt.toISOString(),
+      endedAt: new Date().toISOString(),
+      verdict: this.#verdict(failure),
+      before: this.#before ? databaseEvidence(this.#before) : [],
+      after: databaseEvidence(after),
+      steps: this.#steps,
+      writeGapSeconds: this.#writeGapSeconds,
+      lostWrites: this.#possibleLoss ? null : 0,
+      warnings: [...this.#warnings],
+      error: failure === undefined ? null : messageOf(failure),
+    };
+  }
+
+  #verdict(failure: unknown): Evidence["verdict"] {
+    if (failure instanceof RefusedError) return this.#steps.length === 0 ? "refused" : "failed";
+    if (failure !== undefined) return "failed";
+    return this.#warnings.size > 0 ? "done, degraded" : "done";
+  }
+}
+
+/** The plan as of now, without doing anything: for the preview and `--dry-run`. */
+export async function planNow(
+  topology: Topology,
+  goal: Goal,
+  observer: ObserverAccess,
+): Promise<{ readonly observation: Observation; readonly plan: Plan }> {
+  const observation = await observe(topology, observer);
+  return { observation, plan: plan(observation, goal) };
+}

@@ -1,0 +1,134 @@
+import { hostname, userInfo } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
+import type { DatabaseNode, Topology } from "../../core/topology.ts";
+import { messageOf } from "../observe/container.ts";
+import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
+
+/** Any fixed number: the advisory lock that whoever runs a transition holds on every database that answers. */
+const lockKey = 7_232_001;
+
+/** Who runs this process, as evidence and lock name it. */
+export function actor(): string {
+  return `${userInfo().username}@${hostname()}`;
+}
+
+interface Held {
+  readonly database: DatabaseNode;
+  readonly client: pg.Client;
+  lost: boolean;
+}
+
+/**
+ * The mutual exclusion of transitions: an advisory lock in every database that answers. It rests on nothing of
+ * Pulumi's or of the operator's machine: it ends with the connection that holds it, however its owner dies, and it
+ * outlives a promotion. A swap restarts one of the two databases, but never both at once, so the lock is held
+ * throughout by at least one of them.
+ */
+export class TransitionLock {
+  readonly #held: Held[];
+
+  private constructor(held: Held[]) {
+    this.#held = held;
+  }
+
+  /**
+   * Takes the lock, waiting while another transition holds it.
+   *
+   * @param onWait is told, once for each, who holds it
+   * @throws Error when it is still held after `seconds`, or when no database answers at all
+   */
+  static async take(
+    topology: Topology,
+    access: DatabaseAccess,
+    transitionId: string,
+    seconds: number,
+    onWait: (holder: string) => void,
+  ): Promise<TransitionLock> {
+    const deadline = Date.now() + seconds * 1000;
+    let told = "";
+    while (true) {
+      const attempt = await tryAll(topology, access, transitionId);
+      if ("held" in attempt) return new TransitionLock(attempt.held);
+      if (attempt.holder !== told) {
+        told = attempt.holder;
+        onWait(told);
+      }
+      if (Date.now() > deadline)
+        throw new Error(
+          `another transition is running: ${told}. Wait until it ends, or end that process; its lock goes with its connection.`,
+        );
+      await sleep(500);
+    }
+  }
+
+  /** Throws when no database holds the lock for this process any more: somebody else may act now. */
+  async assertHeld(): Promise<void> {
+    const alive = await Promise.all(
+      this.#held
+        .filter(({ lost }) => !lost)
+        .map(async ({ client }) => {
+          try {
+            await client.query("SELECT 1");
+            return true;
+          } catch {
+            // A database that was restarted by a step has let go; the other one still holds.
+            return false;
+          }
+        }),
+    );
+    if (!alive.includes(true))
+      throw new Error(
+        "the transition's lock was lost: every connection that held it broke. Run it again: it goes on from what it finds.",
+      );
+  }
+
+  async release(): Promise<void> {
+    await Promise.all(this.#held.map(({ client }) => client.end().catch(() => undefined)));
+  }
+}
+
+type Attempt = { readonly held: Held[] } | { readonly holder: string };
+
+/** Takes the lock everywhere or nowhere. The databases are asked in one order, so that two drivers never cross. */
+async function tryAll(topology: Topology, access: DatabaseAccess, transitionId: string): Promise<Attempt> {
+  const held: Held[] = [];
+  const reasons: string[] = [];
+  for (const database of topology.databases) {
+    let client: pg.Client;
+    try {
+      client = await connectDatabase(database, access);
+    } catch (error) {
+      reasons.push(`${database.name}: ${messageOf(error)}`);
+      continue;
+    }
+    const entry: Held = { database, client, lost: false };
+    client.on("end", () => {
+      entry.lost = true;
+    });
+    held.push(entry);
+    await client.query("SELECT set_config('application_name', $1, false)", [
+      `pg-continuity ${transitionId.slice(0, 24)} ${actor()}`.slice(0, 63),
+    ]);
+    const { rows } = await client.query<{ taken: boolean }>("SELECT pg_try_advisory_lock($1) AS taken", [
+      lockKey,
+    ]);
+    if (rows[0]?.taken) continue;
+    const holder = await holderOf(client);
+    await Promise.all(held.map(({ client: other }) => other.end()));
+    return { holder: `${holder} (on ${database.name})` };
+  }
+  if (held.length === 0)
+    throw new Error(`no database answers, so nothing can be done from here: ${reasons.join("; ")}`);
+  return { held };
+}
+
+async function holderOf(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ application_name: string; since: Date }>(
+    `SELECT a.application_name, a.backend_start AS since FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+     WHERE l.locktype = 'advisory' AND l.objid = $1 AND l.granted`,
+    [lockKey],
+  );
+  const row = rows[0];
+  return row ? `${row.application_name}, since ${row.since.toISOString()}` : "unknown";
+}

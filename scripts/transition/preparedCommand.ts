@@ -1,0 +1,112 @@
+import { PassThrough } from "node:stream";
+import type Docker from "dockerode";
+
+/**
+ * A command inside a container that is started ahead of time and waits for its word: it prints `ready`, then reads
+ * lines on standard input. When the driver dies before it has spoken, the command sees the end of its input and ends
+ * without having done anything. Saves the start of a process while writes are stopped.
+ */
+export class PreparedCommand {
+  readonly #name: string;
+  readonly #exec: Docker.Exec;
+  readonly #stream: NodeJS.ReadWriteStream;
+  #stdout = "";
+  #stderr = "";
+  readonly #ended: Promise<void>;
+  #wake: () => void = () => undefined;
+
+  private constructor(
+    name: string,
+    container: Docker.Container,
+    exec: Docker.Exec,
+    stream: NodeJS.ReadWriteStream,
+  ) {
+    this.#name = name;
+    this.#exec = exec;
+    this.#stream = stream;
+    const out = new PassThrough();
+    const err = new PassThrough();
+    container.modem.demuxStream(stream, out, err);
+    out.on("data", (chunk: Buffer) => {
+      this.#stdout += chunk.toString("utf8");
+      this.#wake();
+    });
+    err.on("data", (chunk: Buffer) => {
+      this.#stderr += chunk.toString("utf8");
+    });
+    this.#ended = new Promise((resolve) => {
+      const end = () => {
+        resolve();
+        this.#wake();
+      };
+      stream.on("end", end);
+      stream.on("close", end);
+      stream.on("error", end);
+    });
+  }
+
+  /** Starts the command and waits until it is ready. Throws what it said when it ends instead. */
+  static async start(container: Docker.Container, command: readonly string[]): Promise<PreparedCommand> {
+    const exec = await container.exec({
+      Cmd: [...command],
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+    });
+    const stream = await exec.start({ hijack: true, stdin: true });
+    const prepared = new PreparedCommand(command.join(" "), container, exec, stream);
+    await prepared.#until(() => prepared.#stdout.startsWith("ready\n"), 15);
+    return prepared;
+  }
+
+  /**
+   * Gives the word, and waits for the command's end.
+   *
+   * @returns the JSON that it printed
+   * @throws Error with what it said when it failed
+   */
+  async go<T>(lines: readonly string[], seconds: number): Promise<T> {
+    this.#stream.write(`${lines.join("\n")}\n`);
+    const answer = () => this.#stdout.slice("ready\n".length);
+    await this.#until(() => isJson(answer()), seconds);
+    return JSON.parse(answer()) as T;
+  }
+
+  /** Lets the command end without having done anything. */
+  cancel(): void {
+    this.#stream.end();
+  }
+
+  async #until(done: () => boolean, seconds: number): Promise<void> {
+    const deadline = Date.now() + seconds * 1000;
+    let ended = false;
+    this.#ended.then(() => {
+      ended = true;
+    });
+    while (!done()) {
+      if (ended) {
+        const { ExitCode } = await this.#exec.inspect();
+        throw new Error(
+          `${this.#name} ended with code ${ExitCode}: ${this.#stderr.trim() || "it said nothing"}`,
+        );
+      }
+      if (Date.now() > deadline) throw new Error(`${this.#name} did not answer within ${seconds} s`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 50);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
