@@ -145,7 +145,6 @@ function planSwitchOver(target: DatabaseView, other: DatabaseView): Plan {
   if (refused.length > 0) return { steps: [], refused, warnings: [] };
   return {
     steps: [
-      { kind: "checkpoint", database: other.name },
       { kind: "switch-over", from: other.name, to: target.name },
       { kind: "follow", database: other.name, upstream: target.name },
     ],
@@ -171,7 +170,6 @@ function planReturn(target: DatabaseView, other: DatabaseView, goal: Goal): Plan
   return {
     steps: [
       { kind: "follow", database: target.name, upstream: other.name },
-      { kind: "checkpoint", database: other.name },
       { kind: "switch-over", from: other.name, to: target.name },
       { kind: "follow", database: other.name, upstream: target.name },
     ],

@@ -21,9 +21,7 @@ export type StepCost = "no downtime" | "writes wait";
 
 /** One act of a transition. Small, and safe to do again. */
 export type Step =
-  /** Writes out dirty pages, so that the stop that follows is short. */
-  | { readonly kind: "checkpoint"; readonly database: DatabaseName }
-  /** The old primary ends; its last byte is replayed; the standby is promoted. */
+  /** Checkpoint, so that the stop is short; the old primary ends; its last byte is replayed; the standby is promoted. */
   | { readonly kind: "switch-over"; readonly from: DatabaseName; readonly to: DatabaseName }
   /** Makes sure that a database that is down or silent cannot come back writable. */
   | { readonly kind: "fence"; readonly database: DatabaseName; readonly follows: DatabaseName }
@@ -48,15 +46,9 @@ export function describeStep(step: Step): {
   readonly about: string;
 } {
   switch (step.kind) {
-    case "checkpoint":
-      return {
-        text: `checkpoint on ${step.database}`,
-        cost: "no downtime",
-        about: "seconds, by what is to be written",
-      };
     case "switch-over":
       return {
-        text: `stop ${step.from} in order, replay its last byte on ${step.to}, promote ${step.to}`,
+        text: `checkpoint and stop ${step.from} in order, replay its last byte on ${step.to}, promote ${step.to}`,
         cost: "writes wait",
         about: "0.3 s",
       };

@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { Context } from "./context.ts";
 import { pulumiEnvironment } from "./environment.ts";
-import { SetupError } from "./errors.ts";
+import { messageOf, SetupError } from "./errors.ts";
 import { acquireLock } from "./lock.ts";
 import { Log } from "./log.ts";
 import type { Finding, Part } from "./part.ts";
@@ -89,7 +89,7 @@ export async function setup(options: SetupOptions = {}): Promise<SetupResult> {
     };
   } catch (error) {
     if (!(error instanceof SetupError) || error.logFile) throw error;
-    throw new SetupError(error.part, error.problem, error.remedy, log.open());
+    throw new SetupError(error.part, error.problem, error.remedy, openLog(log));
   } finally {
     interruption.stop();
     log.close();
@@ -108,7 +108,7 @@ async function provideMissing(
   say: (line: string) => void,
   lockFile: string,
 ): Promise<string[]> {
-  say(`setup: full output in ${context.log.open()}`);
+  say(`setup: full output in ${openLog(context.log)}`);
   const release = await acquireLock(context, lockFile, () =>
     say("setup: another one is at work, waiting for it …"),
   );
@@ -117,6 +117,15 @@ async function provideMissing(
     return await provideParts(wanted, await probeAll(wanted, context), context);
   } finally {
     release();
+  }
+}
+
+function openLog(log: Log): string {
+  try {
+    return log.open();
+  } catch (error) {
+    const problem = `${log.file} cannot be written (${messageOf(error)})`;
+    throw new SetupError("log", problem, "Give this user the rights to the project's folder", log.file);
   }
 }
 

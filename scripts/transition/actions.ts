@@ -39,11 +39,6 @@ interface Stopped {
 /** Runs one step. Throws when it could not be done; the driver then looks what is the case. */
 export async function act(step: Step, context: ActionContext): Promise<ActionDetails> {
   switch (step.kind) {
-    case "checkpoint":
-      return withClient(context, step.database, async (query) => {
-        await query("CHECKPOINT");
-        return {};
-      });
     case "switch-over":
       return switchOver(step.from, step.to, context);
     case "promote":
@@ -68,6 +63,8 @@ async function switchOver(
 ): Promise<ActionDetails> {
   const oldPrimary = containerOf(nodeOf(context, from));
   const newPrimary = containerOf(nodeOf(context, to));
+  // A checkpoint while writes go on: the one at the stop then has little left to write.
+  await withClient(context, from, (query) => query("CHECKPOINT"));
   const [stepDown, takeOver] = await Promise.all([
     PreparedCommand.start(oldPrimary, ["step-down"]),
     PreparedCommand.start(newPrimary, ["take-over"]),
