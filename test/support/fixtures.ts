@@ -1,0 +1,137 @@
+import type { Credentials } from "../../core/credentials.ts";
+import {
+  type DatabaseObservation,
+  known,
+  type Observation,
+  type PostgresObservation,
+  type ServerObservation,
+} from "../../core/observation.ts";
+import { configNamespace, parseSettings, type Settings } from "../../core/settings.ts";
+import { deriveTopology, type Topology } from "../../core/topology.ts";
+import { type DatabaseName, databaseRoles, type ServerName } from "../../core/vocabulary.ts";
+
+/** Settings from config as a person writes it: objects and numbers become the JSON text that Pulumi hands over. */
+export function settingsOf(config: Readonly<Record<string, unknown>> = {}): Settings {
+  return parseSettings(rawConfig(config));
+}
+
+/** Keys without namespace → raw config. */
+export function rawConfig(config: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(config).map(([key, value]) => [
+      `${configNamespace}:${key}`,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]),
+  );
+}
+
+export function topologyOf(config: Readonly<Record<string, unknown>> = {}): Topology {
+  return deriveTopology("pg-continuity", "unit", settingsOf(config));
+}
+
+/** Two hosts: what the shared database needs on one, what the read-only database needs on the other. */
+export const twoHosts = {
+  hosts: {
+    alpha: { docker: "ssh://deploy@alpha", address: "10.0.0.1" },
+    beta: { docker: "ssh://deploy@beta", address: "10.0.0.2" },
+  },
+  placement: { "read-only-database": "beta", "read-only-server": "beta" },
+  publishedAddress: "0.0.0.0",
+};
+
+/** Credentials that can be told apart in whatever is rendered from them. */
+export const credentials: Credentials = {
+  authority: { certificate: "AUTHORITY CERTIFICATE\n", key: "AUTHORITY KEY\n" },
+  passwords: forEachRole((role) => `password-of-${role}`),
+  salts: forEachRole((role) => Buffer.from(`salt-of-${role}-16by`).toString("base64")),
+  encryptionKey: Buffer.alloc(32, 7).toString("base64"),
+  adminToken: "token-of-the-administrator",
+};
+
+function forEachRole(make: (role: string) => string): Credentials["passwords"] {
+  return Object.fromEntries(databaseRoles.map((role) => [role, make(role)])) as Credentials["passwords"];
+}
+
+const time = "2026-01-02T03:04:05.000Z";
+
+/** A healthy deployment of a topology, as it would be observed. */
+export function healthyObservation(topology: Topology): Observation {
+  return {
+    observedAt: time,
+    databases: topology.databases.map(({ name }) => observedDatabase(name)),
+    servers: topology.servers.map(({ name }) => observedServer(name)),
+    gateway: known({ state: "running", since: time }),
+  };
+}
+
+/** A database that does what it was first told: `shared` writes and feeds `read-only`. */
+export function observedDatabase(
+  name: DatabaseName,
+  postgres: Partial<PostgresObservation> = {},
+): DatabaseObservation {
+  const isPrimary = name === "shared";
+  const role = isPrimary
+    ? ({ role: "primary" } as const)
+    : ({ role: "standby", upstream: "shared" } as const);
+  return {
+    name,
+    observedAt: time,
+    container: known({ state: "running", since: time }),
+    intent: known({ version: 1, ...role, transitionId: "initial", writtenAt: time }),
+    nodeState: known({ state: "starting", detail: "", since: time }),
+    stop: known(undefined),
+    postgres: known({
+      systemId: "7000000000000000001",
+      inRecovery: !isPrimary,
+      timeline: 1,
+      lsn: "0/3000060",
+      receivedLsn: isPrimary ? null : "0/3000060",
+      replayPaused: false,
+      streaming: !isPrimary,
+      synchronous: false,
+      startedAt: time,
+      version: "17.6",
+      slots: isPrimary ? [{ name: "read_only", active: true, walStatus: "reserved", retainedBytes: 0 }] : [],
+      senders: isPrimary ? [sender] : [],
+      ...postgres,
+    }),
+  };
+}
+
+const sender = {
+  applicationName: "read-only-database",
+  state: "streaming",
+  syncState: "async",
+  replayLsn: "0/3000060",
+  lagSeconds: null,
+  encrypted: true,
+};
+
+export function observedServer(name: ServerName): ServerObservation {
+  const isReadOnly = name === "read-only";
+  return {
+    name,
+    observedAt: time,
+    container: known({ state: "running", since: time }),
+    health: known({
+      state: isReadOnly ? "read-only" : "read-write",
+      database: isReadOnly ? "read-only" : "shared",
+      timeline: 1,
+      since: time,
+    }),
+  };
+}
+
+/** The observation with one database changed. */
+export function withDatabase(
+  observation: Observation,
+  name: DatabaseName,
+  change: (database: DatabaseObservation) => DatabaseObservation,
+): Observation {
+  return {
+    ...observation,
+    databases: observation.databases.map((database) =>
+      database.name === name ? change(database) : database,
+    ),
+  };
+}

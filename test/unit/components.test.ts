@@ -1,0 +1,154 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { models } from "../../core/vocabulary.ts";
+import { twoHosts } from "../support/fixtures.ts";
+import { type Registered, registerDeployment } from "../support/mocks.ts";
+
+const container = "docker:index/container:Container";
+const volume = "docker:index/volume:Volume";
+const network = "docker:index/network:Network";
+const command = "command:local:Command";
+const stash = "pulumi:index:Stash";
+
+describe("a full deployment", () => {
+  let all: readonly Registered[] = [];
+  const ofType = (type: string) => all.filter((resource) => resource.type === type);
+  const databases = () => ofType(container).filter(({ name }) => name.endsWith("-database"));
+
+  beforeAll(async () => {
+    all = await registerDeployment({});
+  });
+
+  it("registers everything once", () => {
+    expect(new Set(all.map(({ urn }) => urn)).size).toBe(all.length);
+    expect(ofType(container)).toHaveLength(6);
+    expect(ofType(volume)).toHaveLength(8);
+    expect(ofType(network)).toHaveLength(1);
+  });
+
+  it("stops databases in order and with patience, never kills them", () => {
+    expect(databases()).toHaveLength(2);
+    for (const { inputs } of databases()) {
+      expect(inputs.destroyGraceSeconds).toBeGreaterThanOrEqual(60);
+      expect(inputs.stopTimeout).toBeGreaterThanOrEqual(60);
+      expect(inputs.stopSignal).toBe("SIGINT");
+    }
+  });
+
+  it("leaves a stopped database stopped: whether it may run is the guard's matter", () => {
+    for (const { inputs } of databases()) expect(inputs.mustRun).toBe(false);
+  });
+
+  it("does not tell a database container which role it plays", () => {
+    for (const { inputs } of databases())
+      expect(JSON.stringify(inputs)).not.toMatch(/primary|standby|upstream/);
+  });
+
+  it("deletes a container before it makes the new one: name and ports can be held only once", () => {
+    for (const { options } of [...ofType(container), ...ofType(network)])
+      expect(options.deleteBeforeReplace).toBe(true);
+  });
+
+  it("replaces a container for what the plugin would not apply to a running one", () => {
+    for (const { options } of ofType(container))
+      expect(options.replaceOnChanges).toEqual(
+        expect.arrayContaining(["healthcheck", "init", "tmpfs", "rm"]),
+      );
+  });
+
+  it("gives containers no more rights than they need", () => {
+    for (const { inputs } of ofType(container)) {
+      expect(inputs.readOnly).toBe(true);
+      expect(inputs.capabilities).toEqual({ drops: ["ALL"] });
+      expect(inputs.securityOpts).toEqual(["no-new-privileges:true"]);
+      expect(inputs.privileged).toBeUndefined();
+      expect(inputs.networkMode).toBe("bridge");
+    }
+  });
+
+  it("puts no environment, upload or secret into a container's definition", () => {
+    for (const { inputs, secretInputs } of ofType(container)) {
+      expect(inputs.envs).toBeUndefined();
+      expect(inputs.uploads).toBeUndefined();
+      expect([...secretInputs]).toEqual([]);
+    }
+  });
+
+  it("publishes on 127.0.0.1 only", () => {
+    const ports = ofType(container).flatMap(({ inputs }) => inputs.ports as { ip: string }[]);
+    expect(ports).toHaveLength(7);
+    for (const { ip } of ports) expect(ip).toBe("127.0.0.1");
+  });
+
+  it("protects every volume and every secret that cannot be made again", () => {
+    for (const { options } of ofType(volume)) expect(options.protect).toBe(true);
+    const isProtected = ofType(stash).map(({ name, options }) => [name, options.protect === true]);
+    expect(Object.fromEntries(isProtected)).toMatchObject({
+      "credentials-authority": true,
+      "credentials-passwords": true,
+      "credentials-salts": true,
+      "credentials-encryption-key": true,
+      "credentials-admin-token": true,
+      // Made again from the authority, whenever a node's names change.
+      "credentials-certificate-gateway": false,
+    });
+  });
+
+  it("hands every stash its value as a secret, and keeps the first", () => {
+    expect(ofType(stash)).toHaveLength(11);
+    for (const { secretInputs, options } of ofType(stash)) {
+      expect([...secretInputs]).toEqual(["input"]);
+      expect(options.ignoreChanges).toEqual(["input"]);
+    }
+  });
+
+  it("hands configuration to commands on standard input, secret, and nothing secret otherwise", () => {
+    const configure = ofType(command).filter(({ name }) => name.startsWith("configure-"));
+    expect(configure).toHaveLength(6);
+    for (const { secretInputs } of configure) expect([...secretInputs]).toEqual(["stdin"]);
+    for (const { name, secretInputs } of ofType(command))
+      if (!name.startsWith("configure-")) expect([name, ...secretInputs]).toEqual([name]);
+  });
+
+  it("lets no command write what it prints to standard output into the log", () => {
+    for (const { inputs } of ofType(command)) expect(inputs.logging).toBe("stderr");
+  });
+
+  it("does not run a step of the first deployment again because an input changed", () => {
+    const once = ofType(command).filter(({ name }) => /^(initialise|attach|build)-/.test(name));
+    expect(once.length).toBeGreaterThanOrEqual(5);
+    for (const { inputs } of once) expect(inputs.update).toBe('printf "%s" "$PULUMI_COMMAND_STDOUT"');
+  });
+
+  it("goes on without a Docker host that does not answer", () => {
+    const [provider] = ofType("pulumi:providers:docker");
+    // Inputs of a provider are JSON text.
+    expect(String(provider?.inputs.disableDockerDaemonCheck)).toBe("true");
+  });
+
+  it("labels everything with its stack", () => {
+    for (const { inputs } of [...ofType(container), ...ofType(volume), ...ofType(network)])
+      expect(inputs.labels).toEqual(
+        expect.arrayContaining([
+          { label: "pg-continuity.project", value: "pg-continuity" },
+          { label: "pg-continuity.stack", value: "unit" },
+        ]),
+      );
+  });
+});
+
+describe("names of resources", () => {
+  // A changed name is a deleted and a new resource: data volumes would be refused, containers replaced. Whoever
+  // renames one gives it an alias.
+  it.each([
+    ...models.map((model) => [model, { model }] as const),
+    ["two hosts", twoHosts] as const,
+  ])("of %s stay as they are", async (name, config) => {
+    const urns = (await registerDeployment(config)).map(({ urn }) => urn);
+    await expect(`${urns.join("\n")}\n`).toMatchFileSnapshot(`snapshots/${name.replace(" ", "-")}.txt`);
+  });
+});
+
+it.each(models)("model %s can be previewed before anything exists", async (model) => {
+  const preview = await registerDeployment({ model }, true);
+  expect(preview.filter(({ type }) => type === container).length).toBeGreaterThanOrEqual(4);
+});

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { build } from "esbuild";
+import { describe, expect, it } from "vitest";
+import { imageName, imageSources, packagesImageName } from "../../core/imageSources.ts";
+import { contentHash } from "../../scripts/node/contentHash.ts";
+import { projectFolder } from "../../scripts/setup/paths.ts";
+
+describe("image names", () => {
+  it("hold stack, kind and content", () => {
+    expect(imageName("pg-continuity", "dev", "server", "abc")).toBe("pg-continuity-dev/server:abc");
+  });
+  it("of the packages hold no stack", () => {
+    expect(packagesImageName("pg-continuity", "server")).toBe("pg-continuity-packages/server:trixie");
+  });
+});
+
+describe("sources of an image", () => {
+  it("all exist", () => {
+    for (const paths of Object.values(imageSources))
+      expect(contentHash(projectFolder, paths)).toMatch(/^[0-9a-f]{12}$/);
+  });
+
+  // A file that is bundled but not among the sources could change without a new image.
+  it("of the server hold everything that its bundle is made of", async () => {
+    const { metafile } = await build({
+      absWorkingDir: projectFolder,
+      entryPoints: ["server/main.ts"],
+      bundle: true,
+      write: false,
+      metafile: true,
+      platform: "node",
+      format: "esm",
+      external: ["pg-native"],
+      logLevel: "silent",
+      outfile: join("dist", "server.mjs"),
+    });
+    const own = Object.keys(metafile.inputs).filter((path) => !path.startsWith("node_modules/"));
+    expect(own).toContain("server/main.ts");
+    const sources: readonly string[] = imageSources.server;
+    const missing = own.filter(
+      (path) => !sources.some((source) => path === source || path.startsWith(`${source}/`)),
+    );
+    expect(missing).toEqual([]);
+  });
+});

@@ -1,0 +1,243 @@
+import { describe, expect, it } from "vitest";
+import { known, type Observation, unknown as unknownBecause } from "../../core/observation.ts";
+import { judge, type Status } from "../../core/status.ts";
+import {
+  healthyObservation,
+  observedDatabase,
+  observedServer,
+  topologyOf,
+  withDatabase,
+} from "../support/fixtures.ts";
+
+const topology = topologyOf();
+const healthy = healthyObservation(topology);
+const silent = unknownBecause<never>("PostgreSQL does not answer (connection refused)");
+
+const stopped = (name: "shared" | "read-only") =>
+  withDatabase(healthy, name, (database) => ({
+    ...database,
+    container: known({ state: "stopped" as const, since: "2026-01-02T00:00:00.000Z" }),
+    postgres: silent,
+  }));
+const withState = (name: "shared" | "read-only", state: string, detail: string) =>
+  withDatabase(healthy, name, (database) => ({
+    ...database,
+    postgres: silent,
+    nodeState: known({ state, detail, since: "2026-01-02T01:00:00.000Z" }),
+  }));
+
+interface Expected {
+  readonly phase: Status["phase"];
+  readonly verdict: Status["verdict"];
+  /** One pattern a finding, in order: "subject: problem. remedy". */
+  readonly findings: readonly RegExp[];
+}
+
+const cases: readonly [name: string, observation: Observation, expected: Expected][] = [
+  ["everything as declared", healthy, { phase: "normal", verdict: "ok", findings: [] }],
+  [
+    "the replica is cut off",
+    withDatabase(healthy, "read-only", () => observedDatabase("read-only", { streaming: false })),
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [/^read-only database: does not stream\. .*docker logs/],
+    },
+  ],
+  [
+    "the replica's slot was lost",
+    withDatabase(
+      withDatabase(healthy, "read-only", () => observedDatabase("read-only", { streaming: false })),
+      "shared",
+      () =>
+        observedDatabase("shared", {
+          slots: [{ name: "read_only", active: false, walStatus: "lost", retainedBytes: null }],
+        }),
+    ),
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [/^read-only database: its slot read_only was lost.*rebuild/],
+    },
+  ],
+  [
+    "the replica has no slot",
+    withDatabase(healthy, "shared", () => observedDatabase("shared", { slots: [] })),
+    { phase: "degraded", verdict: "degraded", findings: [/^read-only database: has no slot.*npm run up/] },
+  ],
+  [
+    "the replica is far behind",
+    withDatabase(healthy, "shared", () => observedDatabase("shared", { lsn: "1/3000060" })),
+    { phase: "degraded", verdict: "degraded", findings: [/^read-only database: is 4294967296 bytes behind/] },
+  ],
+  [
+    "replay is paused",
+    withDatabase(healthy, "read-only", () => observedDatabase("read-only", { replayPaused: true })),
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [/^read-only database: replay is paused\. .*wal_replay_resume/],
+    },
+  ],
+  [
+    "the shared database is stopped",
+    stopped("shared"),
+    {
+      phase: "degraded",
+      verdict: "down",
+      findings: [/^shared database: down: its container is stopped\. Start it/],
+    },
+  ],
+  [
+    "the replica is stopped",
+    stopped("read-only"),
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [/^read-only database: down: its container is stopped/],
+    },
+  ],
+  [
+    "the shared database waits closed",
+    withState("shared", "closed", "nobody can say"),
+    {
+      phase: "degraded",
+      verdict: "down",
+      findings: [/^shared database: closed: nobody can say\. It opens by itself/],
+    },
+  ],
+  [
+    "the replica is being copied",
+    withState("read-only", "copying", "base backup from shared"),
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [/^read-only database: down: copying: base backup from shared/],
+    },
+  ],
+  [
+    "two databases accept writes",
+    withDatabase(healthy, "read-only", () =>
+      observedDatabase("read-only", { inRecovery: false, timeline: 2 }),
+    ),
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [
+        /^databases: shared and read-only both accept writes\. Stop/,
+        /^read-only database: is primary, was told to be standby/,
+      ],
+    },
+  ],
+  [
+    "the host of the shared database is unknown",
+    withDatabase(healthy, "shared", (database) => ({
+      ...database,
+      container: unknownBecause("the Docker engine cannot be asked (ECONNREFUSED)"),
+      intent: unknownBecause("intent.json cannot be read"),
+      nodeState: unknownBecause("node-state.json cannot be read"),
+      postgres: silent,
+    })),
+    {
+      phase: "degraded",
+      verdict: "unknown",
+      findings: [
+        /^shared database: unknown: the Docker engine cannot be asked.*Make its Docker host reachable/,
+      ],
+    },
+  ],
+  [
+    "a server is stopped",
+    {
+      ...healthy,
+      servers: [
+        {
+          ...observedServer("primary"),
+          container: known({ state: "stopped" }),
+          health: unknownBecause("the server does not answer"),
+        },
+        ...healthy.servers.slice(1),
+      ],
+    },
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [
+        /^primary server: is down, expected read-write \(its container is stopped\)\. Start it: docker start/,
+      ],
+    },
+  ],
+  [
+    "the gateway's container is missing",
+    { ...healthy, gateway: known({ state: "missing" }) },
+    { phase: "degraded", verdict: "degraded", findings: [/^gateway: its container is missing\. Start it/] },
+  ],
+];
+
+describe("judge", () => {
+  it.each(cases)("%s", (_name, observation, expected) => {
+    const status = judge(topology, observation);
+    expect(status.phase).toBe(expected.phase);
+    expect(status.verdict).toBe(expected.verdict);
+    const said = status.findings.map(({ subject, problem, remedy }) => `${subject}: ${problem}. ${remedy}`);
+    expect(said).toEqual(expected.findings.map((pattern) => expect.stringMatching(pattern)));
+  });
+
+  it("says the first finding and how many more in one sentence", () => {
+    const both = { ...stopped("shared"), gateway: known({ state: "missing" as const }) };
+    expect(judge(topology, both).summary).toBe(
+      "No database accepts writes: shared database down: its container is stopped and 1 more.",
+    );
+    expect(judge(topology, healthy).summary).toBe("Everything is as declared.");
+  });
+
+  it("measures lag in bytes and takes the seconds from the sender", () => {
+    const behind = withDatabase(healthy, "shared", (database) => {
+      if (!database.postgres.known) throw new Error("fixture");
+      const senders = database.postgres.value.senders.map((sender) => ({ ...sender, lagSeconds: 1.5 }));
+      return observedDatabase("shared", { lsn: "0/3000160", senders });
+    });
+    const replica = judge(topology, behind).databases.find(({ name }) => name === "read-only");
+    expect(replica).toMatchObject({
+      lagBytes: 256,
+      lagSeconds: 1.5,
+      slot: { name: "read_only", active: true },
+    });
+  });
+
+  it("shows what it cannot know as null, never as a value", () => {
+    const status = judge(topology, stopped("shared"));
+    const [shared, readOnly] = status.databases;
+    expect(shared).toMatchObject({
+      reachable: false,
+      timeline: null,
+      lsn: null,
+      streaming: null,
+      slot: null,
+    });
+    expect(readOnly).toMatchObject({ reachable: true, lagBytes: null, lagSeconds: null, slot: null });
+  });
+
+  it("expects of a database what its intent says, not what it was at first", () => {
+    const fenced = withDatabase(withState("shared", "closed", "fenced"), "shared", (database) => ({
+      ...database,
+      intent: known({ version: 1, role: "fenced", transitionId: "t1", writtenAt: healthy.observedAt }),
+    }));
+    expect(judge(topology, fenced).databases[0]).toMatchObject({ role: "fenced", expectedRole: "fenced" });
+  });
+
+  it("with the read-only database writable the phase is promoted and its server writes", () => {
+    const promoted = withDatabase(stopped("shared"), "read-only", (database) => ({
+      ...observedDatabase("read-only", { inRecovery: false, timeline: 2, streaming: false }),
+      intent: known({ version: 1, role: "primary", transitionId: "t1", writtenAt: database.observedAt }),
+    }));
+    const status = judge(topology, promoted);
+    expect(status.phase).toBe("promoted");
+    expect(status.servers.find(({ name }) => name === "read-only")?.expectedRole).toBe("read-write");
+  });
+
+  it.each(["secondary", "read-only"])("model %s is normal too", (model) => {
+    const other = topologyOf({ model });
+    expect(judge(other, healthyObservation(other))).toMatchObject({ model, phase: "normal", verdict: "ok" });
+  });
+});

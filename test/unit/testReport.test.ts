@@ -1,0 +1,38 @@
+import { expect, it } from "vitest";
+import { countTests, sumUp } from "../../scripts/testReport.ts";
+
+function report(...files: readonly { status: string; tests: readonly string[] }[]): string {
+  return JSON.stringify({
+    testResults: files.map(({ status, tests }) => ({
+      name: "a.test.ts",
+      status,
+      assertionResults: tests.map((test) => ({ status: test })),
+    })),
+  });
+}
+
+it.each([
+  ["all good", report({ status: "passed", tests: ["passed", "passed"] }), 0, [2, 0, 0]],
+  ["one fails", report({ status: "failed", tests: ["passed", "failed"] }), 1, [1, 1, 0]],
+  ["a file cannot be loaded", report({ status: "failed", tests: [] }), 1, [0, 1, 0]],
+  ["beforeAll fails", report({ status: "failed", tests: ["skipped", "skipped"] }), 1, [0, 1, 2]],
+  ["an error outside of any test", report({ status: "passed", tests: ["passed"] }), 1, [1, 1, 0]],
+  ["no report", undefined, 1, [0, 1, 0]],
+  ["killed", report({ status: "passed", tests: ["passed"] }), undefined, [1, 1, 0]],
+] as const)("%s", (_name, text, exitCode, [passed, failed, skipped]) => {
+  expect(countTests(text, exitCode)).toEqual({ passed, failed, skipped });
+});
+
+it("no tests at all is a failure", () => {
+  expect(sumUp([])).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  expect(sumUp([{ passed: 0, failed: 0, skipped: 3 }]).failed).toBe(1);
+});
+
+it("parts are added up", () => {
+  expect(
+    sumUp([
+      { passed: 1, failed: 2, skipped: 3 },
+      { passed: 4, failed: 0, skipped: 1 },
+    ]),
+  ).toEqual({ passed: 5, failed: 2, skipped: 4 });
+});
