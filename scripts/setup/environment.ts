@@ -4,15 +4,24 @@ import { passphraseFile, pulumiBinFolder } from "./paths.ts";
 import { hasOwnPassphrase } from "./projectState.ts";
 import { pulumiCandidates } from "./pulumiCli.ts";
 
+/** The CLI that setup has found in this process: not always the first on the PATH, which may be too old. */
+let chosenPulumi: string | undefined;
+
+/** Makes a CLI the one that `pulumiEnvironment` puts in front from now on. */
+export function usePulumi(file: string): void {
+  chosenPulumi = file;
+}
+
 /**
  * What a child process needs beside the present environment so that `pulumi` is the CLI that setup has found, works on
  * this project's state and asks for nothing. The caller's own choices (passphrase, backend) stay.
  *
- * @param pulumi the CLI to use. Default: the first on the PATH, else the one in the official installer's place.
+ * @param pulumi the CLI to use. Default: the one that setup has found in this process, else the first on the PATH, else
+ * the one in the official installer's place.
  */
 export function pulumiEnvironment(
   environment: NodeJS.ProcessEnv = process.env,
-  pulumi: string | undefined = pulumiCandidates(environment)[0],
+  pulumi: string | undefined = chosenPulumi ?? pulumiCandidates(environment)[0],
 ): Record<string, string> {
   const result: Record<string, string> = {
     PATH: pathWith(pulumi ? dirname(pulumi) : pulumiBinFolder, environment.PATH),

@@ -8,7 +8,7 @@ export class SetupError extends Error {
   readonly logFile: string | undefined;
 
   constructor(part: string, problem: string, remedy: string, logFile?: string) {
-    super(`${part}: ${problem}. ${remedy}.${logFile ? `\nLog: ${logFile}` : ""}`);
+    super(`${part}: ${problem.replace(/[.?!]+$/, "")}. ${remedy}.${logFile ? `\nLog: ${logFile}` : ""}`);
     this.part = part;
     this.problem = problem;
     this.remedy = remedy;

@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Context } from "./context.ts";
-import { pulumiEnvironment } from "./environment.ts";
+import { pulumiEnvironment, usePulumi } from "./environment.ts";
 import { messageOf, SetupError } from "./errors.ts";
 import { acquireLock } from "./lock.ts";
 import { Log } from "./log.ts";
@@ -75,10 +75,11 @@ export async function setup(options: SetupOptions = {}): Promise<SetupResult> {
       findings = await probeAll(wanted, context);
       requireReady(wanted, findings);
     }
-    const pulumi = findings.get(pulumiCli.name)?.where ?? "pulumi";
-    const children = pulumiEnvironment(environment, pulumi);
+    const pulumi = findings.get(pulumiCli.name)?.where;
+    if (pulumi) usePulumi(pulumi);
+    const children = pulumiEnvironment(environment);
     return {
-      pulumi,
+      pulumi: pulumi ?? "pulumi",
       path: children.PATH ?? "",
       environment: children,
       findings,
@@ -114,7 +115,7 @@ async function provideMissing(
   );
   try {
     // Looked at again: whoever held the lock before may have provided it.
-    return await provideParts(wanted, await probeAll(wanted, context), context);
+    return await provideParts(wanted, await probeAll(wanted, context), context, say);
   } finally {
     release();
   }

@@ -7,14 +7,13 @@ const plainIntervalSeconds = 20;
 
 /** What is used of a task of listr2. */
 interface TaskView {
-  title: string;
   output: string;
   skip(message: string): void;
 }
 
 /**
  * Provides every part that is not ready, each as soon as those before it are there: images beside the builds. Shows
- * them as they go, on a terminal or as plain lines. The first that fails stops the others and is what is thrown.
+ * them as they go, on a terminal or as plain lines to `say`. The first that fails stops the others and is thrown.
  *
  * @returns the names of the parts provided
  */
@@ -22,10 +21,11 @@ export async function provideParts(
   wanted: readonly Part[],
   findings: ReadonlyMap<string, Finding>,
   context: Context,
+  say: (line: string) => void,
 ): Promise<string[]> {
   // Loaded here: a run that only looks does without it.
   const { Listr, PRESET_TIMER } = await import("listr2");
-  const isTerminal = process.stderr.isTTY === true;
+  const isTerminal = process.stdout.isTTY === true && process.stderr.isTTY === true;
   const failure = new AbortController();
   const stoppable = new Context({
     env: context.env,
@@ -45,8 +45,10 @@ export async function provideParts(
     }
     try {
       stoppable.throwIfInterrupted();
-      await part.provide(stoppable, isTerminal ? liveReport(task) : plainReport(task));
+      const started = performance.now();
+      await part.provide(stoppable, isTerminal ? liveReport(task) : plainReport(part, say));
       provided.push(part.name);
+      if (!isTerminal) say(`setup: ${part.name}: ready (${secondsSince(started)} s)`);
       return true;
     } catch (error) {
       const isStopped = failure.signal.aborted;
@@ -75,14 +77,11 @@ export async function provideParts(
         },
       };
     });
-  const options = {
-    concurrent: true,
-    exitOnError: false,
-    registerSignalListeners: false,
-    rendererOptions: { timer: PRESET_TIMER },
-  } as const;
-  if (isTerminal) await new Listr(tasks, { ...options, renderer: "default" }).run();
-  else await new Listr(tasks, { ...options, renderer: "simple" }).run();
+  const options = { concurrent: true, exitOnError: false, registerSignalListeners: false } as const;
+  const view = isTerminal
+    ? new Listr(tasks, { ...options, renderer: "default", rendererOptions: { timer: PRESET_TIMER } })
+    : new Listr(tasks, { ...options, renderer: "silent" });
+  await view.run();
 
   context.throwIfInterrupted();
   if (firstError !== undefined) throw firstError;
@@ -95,15 +94,19 @@ function liveReport(task: TaskView): Report {
   };
 }
 
-function plainReport(task: TaskView): Report {
+function plainReport(part: Part, say: (line: string) => void): Report {
   const started = performance.now();
   let shown = Number.NEGATIVE_INFINITY;
   return (activity) => {
     const now = performance.now();
     if (now - shown < plainIntervalSeconds * 1000) return;
     shown = now;
-    task.output = `${activity} (${Math.round((now - started) / 1000)} s)`;
+    say(`setup: ${part.name}: ${activity} (${secondsSince(started)} s)`);
   };
+}
+
+function secondsSince(started: number): string {
+  return ((performance.now() - started) / 1000).toFixed(0);
 }
 
 function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {

@@ -58,7 +58,8 @@ async function look(context: Context, file: string): Promise<Finding> {
   if (file === join(pulumiBinFolder, "pulumi") && isOutdatedBuild()) {
     return { isReady: false, found: `${found}, built from other sources`, where: file, remedy };
   }
-  return { isReady: true, found, where: file };
+  const isBuiltHere = dirname(file) === pulumiBinFolder && isBuilt("pulumi");
+  return { isReady: true, found: isBuiltHere ? `${found} (built here)` : found, where: file };
 }
 
 async function installOfficial(context: Context, report: Report): Promise<boolean> {
