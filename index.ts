@@ -36,7 +36,7 @@ export const access = pulumi.secret(
 /** Engines, ports, disk: what is in the way is said before the first resource is registered. */
 async function checkHosts(): Promise<readonly string[]> {
   try {
-    return await preflight(topology);
+    return await preflight(topology, { isPreview: pulumi.runtime.isDryRun() });
   } catch (error) {
     if (error instanceof ProblemsError) throw new pulumi.RunError(error.message);
     throw error;

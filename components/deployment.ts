@@ -13,6 +13,7 @@ import { ReadOnlyServer } from "./readOnlyServer.ts";
 import { SecondaryServer } from "./secondaryServer.ts";
 import { SharedDatabase } from "./sharedDatabase.ts";
 import { StreamingReplication } from "./streamingReplication.ts";
+import { Transition } from "./transition.ts";
 
 const serverClasses = {
   primary: PrimaryServer,
@@ -42,6 +43,7 @@ export class Deployment extends pulumi.ComponentResource {
       images: this.#createImages(topology, hosts),
     };
 
+    const parts: pulumi.Resource[] = [];
     const shared = new SharedDatabase(
       "shared-database",
       { context, database: database(topology, "shared") },
@@ -53,11 +55,13 @@ export class Deployment extends pulumi.ComponentResource {
         { context, database: database(topology, "read-only") },
         child,
       );
-      new StreamingReplication("replication", { context, shared, readOnly }, child);
+      parts.push(new StreamingReplication("replication", { context, shared, readOnly }, child));
     }
     for (const server of topology.servers)
-      new serverClasses[server.name](server.node, { context, server }, child);
-    new Gateway("gateway", { context }, child);
+      parts.push(new serverClasses[server.name](server.node, { context, server }, child));
+    parts.push(new Gateway("gateway", { context }, child));
+    const credentials = this.credentials;
+    new Transition("transition", { topology, settings, credentials }, { ...child, dependsOn: parts });
     this.registerOutputs({});
   }
 

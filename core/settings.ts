@@ -2,6 +2,7 @@ import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { isKnownParameter, managedParameters } from "./postgresParameters.ts";
 import { type Problem, ProblemsError } from "./problems.ts";
+import { transitions } from "./transition/step.ts";
 import { databaseNames, models, serverNames } from "./vocabulary.ts";
 
 /** The namespace of the project's config keys (the project's name in Pulumi.yaml). */
@@ -61,6 +62,11 @@ export const settingsSchema = z.strictObject({
   displayNames: z.partialRecord(z.enum(serverNames), z.string().min(1).max(60)).default({}),
   postgresParameters: z.record(z.string(), parameterValue).default({}),
   slotWalKeepMegabytes: z.number().int().min(64).default(1024),
+  transition: z.enum(["none", ...transitions]).default("none"),
+  transitionId: z.string().max(120).default(""),
+  allowDataLoss: z.string().default(""),
+  primaryIsDown: z.string().default(""),
+  keepDiverged: z.boolean().default(true),
 });
 
 export type Settings = DeepReadonly<z.infer<typeof settingsSchema>>;
@@ -92,8 +98,18 @@ export function parseSettings(raw: Readonly<Record<string, string>>): Settings {
   return deepFreeze(parsed.data);
 }
 
+/** Keys whose value is text, whatever it looks like: a transitionId of 4711 is no number. */
+const textKeys = new Set([
+  "model",
+  "publishedAddress",
+  "transition",
+  "transitionId",
+  "allowDataLoss",
+  "primaryIsDown",
+]);
+
 function isText(key: string): boolean {
-  return key === "model" || key === "publishedAddress";
+  return textKeys.has(key);
 }
 
 /** Text that is no JSON stays text: the schema then says which type was wanted. */
@@ -212,6 +228,7 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
         remedy: `Name one of them, or add the host under "${configNamespace}:hosts".`,
       });
   }
+  problems.push(...transitionProblems(settings));
   for (const name of Object.keys(settings.postgresParameters)) {
     if (managedParameters.has(name))
       problems.push({
@@ -226,6 +243,27 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
         remedy: "Correct the name; https://www.postgresql.org/docs/17/runtime-config.html lists all.",
       });
   }
+  return problems;
+}
+
+/** A transition needs an id: it makes the transition run once, and ties the overrides to it. */
+function transitionProblems(settings: z.infer<typeof settingsSchema>): Problem[] {
+  const problems: Problem[] = [];
+  if (settings.transition === "none") return problems;
+  if (settings.transitionId === "")
+    problems.push({
+      path: `${configNamespace}:transitionId`,
+      reason: `is empty, but transition is ${settings.transition}`,
+      remedy:
+        'Name the incident or change: "pulumi config set transitionId CHG-1234". Another id runs it again.',
+    });
+  if (settings.model === "secondary")
+    problems.push({
+      path: `${configNamespace}:transition`,
+      value: JSON.stringify(settings.transition),
+      reason: "needs a read-only database, and the model secondary has none",
+      remedy: 'Set it to none ("pulumi config set transition none"), or choose the model full or read-only.',
+    });
   return problems;
 }
 

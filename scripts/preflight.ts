@@ -8,6 +8,14 @@ import { messageOf } from "./observe/container.ts";
 /** Free space, in bytes, below which nothing new is started: images, data and WAL need room to grow. */
 const minimumFreeBytes = 2 * 1024 ** 3;
 
+/** Free space, in bytes, of the file system that a folder lies on. */
+type FreeSpace = (folder: string) => Promise<number>;
+
+const freeSpace: FreeSpace = async (folder) => {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+};
+
 /**
  * Looks, changing nothing, whether the deployment can be applied: engines answer, published ports are free or held
  * by the stack itself, the disk has room. Reads only.
@@ -15,13 +23,20 @@ const minimumFreeBytes = 2 * 1024 ** 3;
  * @returns warnings, where the deployment can go on without the part (a host of several that does not answer)
  * @throws ProblemsError with everything that is in the way, before anything is changed
  */
-export async function preflight(topology: Topology): Promise<readonly string[]> {
+export async function preflight(
+  topology: Topology,
+  options: { readonly isPreview?: boolean; readonly measure?: FreeSpace } = {},
+): Promise<readonly string[]> {
   const engines = await Promise.all(
-    topology.hosts.map(async (host) => ({ host, ...(await inspectEngine(host, topology)) })),
+    topology.hosts.map(async (host) => ({
+      host,
+      ...(await inspectEngine(host, topology, options.measure ?? freeSpace)),
+    })),
   );
   const silent = engines.filter(({ reachable }) => !reachable);
   const problems: Problem[] = engines.flatMap(({ problems: found }) => found);
-  if (silent.length === engines.length) {
+  // A preview shows the graph also from where no engine can be reached.
+  if (silent.length === engines.length && !options.isPreview) {
     for (const { host, reason } of silent)
       problems.push({
         path: `host ${host.name}`,
@@ -44,7 +59,7 @@ interface EngineReport {
   readonly problems: readonly Problem[];
 }
 
-async function inspectEngine(host: Host, topology: Topology): Promise<EngineReport> {
+async function inspectEngine(host: Host, topology: Topology, measure: FreeSpace): Promise<EngineReport> {
   const engine = connectEngine(host.docker);
   try {
     const [info, containers] = await Promise.all([engine.info(), engine.listContainers()]);
@@ -59,7 +74,7 @@ async function inspectEngine(host: Host, topology: Topology): Promise<EngineRepo
       }
     const local = host.docker.startsWith("unix://");
     const problems = await portProblems(topology, host, { held, ownPorts, local });
-    if (local) problems.push(...(await diskProblems(host, String(info.DockerRootDir))));
+    if (local) problems.push(...(await diskProblems(host, String(info.DockerRootDir), measure)));
     return { reachable: true, problems };
   } catch (error) {
     return { reachable: false, reason: messageOf(error), problems: [] };
@@ -111,9 +126,8 @@ function localHolder(address: string, port: number): Promise<string | undefined>
   });
 }
 
-async function diskProblems(host: Host, folder: string): Promise<Problem[]> {
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
+async function diskProblems(host: Host, folder: string, measure: FreeSpace): Promise<Problem[]> {
+  const free = await measure(folder);
   if (free >= minimumFreeBytes) return [];
   return [
     {

@@ -52,7 +52,7 @@ keep_aside() {
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
 rejoin() {
-  local upstream answer id their role own last fork kept
+  local upstream answer id their own last fork kept
   upstream=$(intent upstream)
   while true; do
     answer=$(ask_peer "$upstream")
@@ -61,7 +61,7 @@ rejoin() {
     report_change closed "waiting for $upstream to answer, before following it"
     pause 0.1
   done
-  read -r id their role <<< "$answer"
+  read -r id their _ <<< "$answer"
   own=$(own_timeline)
   if [ "$id" != "$(own_system_id)" ]; then
     hold_closed "$upstream has another system identifier ($id, own $(own_system_id)): it holds other data and cannot be followed"

@@ -99,8 +99,8 @@ supervise() {
   done
   postgres_pid=
   kill "$watcher_pid" 2>/dev/null
-  [ -z "$stop_requested" ] || exit 0
   record_stop
+  [ -z "$stop_requested" ] || exit 0
   if ! intent_changed && [ "$code" -ne 0 ]; then
     report closed "postgres ended by itself with code $code"
     exit "$code"

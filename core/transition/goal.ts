@@ -1,0 +1,15 @@
+import type { Settings } from "../settings.ts";
+import type { Goal } from "./step.ts";
+
+/** The transition that the config asks for; undefined for none. Overrides count only where they name its id. */
+export function goalOf(settings: Settings): Goal | undefined {
+  const { transition, transitionId, allowDataLoss, primaryIsDown, keepDiverged } = settings;
+  if (transition === "none") return undefined;
+  return {
+    transition,
+    transitionId,
+    allowDataLoss: allowDataLoss === transitionId,
+    primaryIsDown: primaryIsDown === transitionId,
+    keepDiverged,
+  };
+}
