@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { type Status, statusVersion } from "./status.ts";
+import { databaseNames, models, phases, serverNames } from "./vocabulary.ts";
+
+const time = z.iso.datetime();
+const position = z.string().regex(/^[0-9A-F]+\/[0-9A-F]+$/);
+
+/**
+ * What `npm run status -- --json` prints, for programs that read it. `docs/status.schema.json` is made of it. Fields are
+ * never removed or given another meaning within a version; new ones may appear.
+ */
+export const statusSchema: z.ZodType<Status> = z.strictObject({
+  version: z.literal(statusVersion),
+  stack: z.string(),
+  model: z.enum(models),
+  phase: z.enum(phases),
+  verdict: z.enum(["ok", "degraded", "down", "unknown"]),
+  summary: z.string(),
+  observedAt: time,
+  databases: z.array(
+    z.strictObject({
+      name: z.enum(databaseNames),
+      role: z.enum(["primary", "standby", "fenced", "closed", "down", "unknown"]),
+      expectedRole: z.enum(["primary", "standby", "fenced"]),
+      reachable: z.boolean(),
+      timeline: z.int().nullable(),
+      lsn: position.nullable(),
+      lagBytes: z.number().nullable(),
+      lagSeconds: z.number().nullable(),
+      slot: z
+        .strictObject({ name: z.string(), active: z.boolean(), walStatus: z.string().nullable() })
+        .nullable(),
+      streaming: z.boolean().nullable(),
+      since: z.string().nullable(),
+      observedAt: time,
+      detail: z.string().nullable(),
+    }),
+  ),
+  servers: z.array(
+    z.strictObject({
+      name: z.enum(serverNames),
+      role: z.enum(["read-write", "read-only", "unavailable", "down", "unknown"]),
+      expectedRole: z.enum(["read-write", "read-only"]),
+      reachable: z.boolean(),
+      database: z.string().nullable(),
+      since: z.string().nullable(),
+      observedAt: time,
+      detail: z.string().nullable(),
+    }),
+  ),
+  gateway: z.strictObject({ reachable: z.boolean(), detail: z.string().nullable() }),
+  findings: z.array(z.strictObject({ subject: z.string(), problem: z.string(), remedy: z.string() })),
+});

@@ -1,0 +1,127 @@
+import { X509Certificate } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { statusSchema } from "../../core/statusSchema.ts";
+import { Deployment } from "../support/deployment.ts";
+import { eventually, healthy, Nodes } from "../support/nodes.ts";
+
+describe("a full deployment", () => {
+  let deployment: Deployment;
+  let nodes: Nodes;
+
+  beforeAll(async () => {
+    deployment = await Deployment.shared();
+    nodes = await Nodes.of(deployment);
+  });
+
+  it("has the outputs that other programs use", async () => {
+    const { stdout } = await deployment.pulumi(["stack", "output", "--json", "--show-secrets"]);
+    const address = z.object({ host: z.literal("127.0.0.1"), port: z.number().int() });
+    const url = z.string().regex(/^https:\/\/127\.0\.0\.1:\d+$/);
+    const outputs = z
+      .object({
+        gatewayUrl: url,
+        serverUrls: z.strictObject({ primary: url, secondary: url, "read-only": url }),
+        databases: z.strictObject({ shared: address, "read-only": address }),
+        caCertificate: z.string(),
+        adminToken: z.string().regex(/^[\w-]{43}$/),
+        model: z.literal("full"),
+      })
+      .parse(JSON.parse(stdout));
+    expect(new X509Certificate(outputs.caCertificate).ca).toBe(true);
+  });
+
+  it("shows the administrator's token only to who asks for secrets", async () => {
+    const { stdout } = await deployment.pulumi(["stack", "output", "--json"]);
+    expect(JSON.parse(stdout)).toMatchObject({ adminToken: "[secret]", access: "[secret]", model: "full" });
+  });
+
+  it("does the main job: stored through the gateway, read through every server from its own database", async () => {
+    const id = await nodes.store("main job", "s3cret of the main job");
+    const sources: Record<string, unknown> = {};
+    for (const server of ["primary-server", "secondary-server", "read-only-server"]) {
+      expect(
+        await eventually(`${server} has it`, async () => {
+          const secret = await nodes.reveal(server, id);
+          return secret.startsWith("404") ? undefined : secret;
+        }),
+      ).toBe("s3cret of the main job");
+      sources[server] = (await nodes.request(server, `/api/resources/${id}`)).headers["x-database"];
+    }
+    expect(sources).toEqual({
+      "primary-server": "shared",
+      "secondary-server": "shared",
+      "read-only-server": "read-only",
+    });
+  });
+
+  it("streams over TLS, through its slot", async () => {
+    const sql = `SELECT a.usename, a.state, t.ssl, t.version >= 'TLSv1.2', s.slot_name, s.active
+      FROM pg_stat_replication a JOIN pg_stat_ssl t USING (pid) JOIN pg_replication_slots s ON s.active_pid = a.pid`;
+    expect(await nodes.sql("shared-database", sql)).toBe("replication|streaming|t|t|read_only|t");
+    expect(await nodes.sql("read-only-database", "SELECT pg_is_in_recovery()")).toBe("t");
+    expect(await nodes.sql("shared-database", "SHOW data_checksums")).toBe("on");
+  });
+
+  it("refuses writes on the read-only server with a clear body", async () => {
+    const answer = await nodes.request("read-only-server", "/api/resources", {
+      method: "POST",
+      body: { name: "x", account: "y", secret: "z" },
+    });
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.body).type).toBe("urn:pg-continuity:problem:read-only-continuity");
+  });
+
+  it("has a status that programs can read, and exit code 0", async () => {
+    const status = await healthy(deployment);
+    const { exitCode, ...json } = await deployment.status();
+    expect(exitCode).toBe(0);
+    expect(statusSchema.parse(json)).toEqual(json);
+    expect(status).toMatchObject({ stack: deployment.stack, model: "full", phase: "normal", verdict: "ok" });
+    expect(status.databases.map(({ name, role, timeline }) => [name, role, timeline])).toEqual([
+      ["shared", "primary", 1],
+      ["read-only", "standby", 1],
+    ]);
+    expect(status.databases[1]).toMatchObject({
+      slot: { name: "read_only", active: true, walStatus: "reserved" },
+      streaming: true,
+    });
+    expect(Date.now() - Date.parse(status.observedAt)).toBeLessThan(60_000);
+  });
+
+  it("has nothing to do on a second up, and runs no command", async () => {
+    const before = await nodes.starts();
+    const { exitCode, stdout } = await deployment.pulumi(["up", "--yes", "--skip-preview", "--json"]);
+    expect(exitCode).toBe(0);
+    const operations = new Map<string, number>();
+    for (const line of stdout.split("\n").filter(Boolean)) {
+      const operation: string | undefined = JSON.parse(line).resourcePreEvent?.metadata?.op;
+      if (operation) operations.set(operation, (operations.get(operation) ?? 0) + 1);
+    }
+    expect([...operations.keys()]).toEqual(["same"]);
+    expect(await nodes.starts()).toEqual(before);
+  });
+
+  it("previews no changes", async () => {
+    const { exitCode, all } = await deployment.preview("--expect-no-changes");
+    expect([exitCode, all]).toEqual([0, expect.stringMatching(/\d+ unchanged/)]);
+  });
+
+  it("shows no drift on a refresh", async () => {
+    const { exitCode, all } = await deployment.pulumi(["refresh", "--preview-only", "--expect-no-changes"]);
+    expect([exitCode, all]).toEqual([0, expect.stringMatching(/\d+ unchanged/)]);
+  });
+
+  it("sees with exit code 7 what a changed setting would do, and does not do it", async () => {
+    const before = await nodes.starts();
+    const changed = join(deployment.folder, "changed.yaml");
+    const config = readFileSync(deployment.configFile, "utf8");
+    writeFileSync(changed, config.replace("config:", "config:\n  pg-continuity:slotWalKeepMegabytes: 512"));
+    const { exitCode, all } = await deployment.preview("--expect-no-changes", "--config-file", changed);
+    expect([exitCode, all]).toEqual([7, expect.stringContaining("configure-shared-database")]);
+    expect(await nodes.sql("shared-database", "SHOW max_slot_wal_keep_size")).toBe("1GB");
+    expect(await nodes.starts()).toEqual(before);
+  });
+});
