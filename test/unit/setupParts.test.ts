@@ -1,4 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Context } from "../../scripts/setup/context.ts";
 import { removeStaleFiles } from "../../scripts/setup/dockerDaemon.ts";
 import { dockerHost, remedyFor } from "../../scripts/setup/dockerEngine.ts";
+import { download } from "../../scripts/setup/download.ts";
 import {
   type Part,
   SetupError,
@@ -124,6 +127,42 @@ describe("a program that setup runs", () => {
     expect((await context.run("sleep", ["9"], { timeoutSeconds: 0.05 })).failure).toBe("no end after 0.05 s");
     expect((await context.run("sleep", ["9"], { firstOutputSeconds: 0.05 })).failure).toMatch(
       /no answer within/,
+    );
+  });
+});
+
+describe("a download", () => {
+  const serve = async (listener: RequestListener, use: (url: string) => Promise<void>) => {
+    const server = createServer(listener).listen(0, "127.0.0.1");
+    try {
+      await new Promise((resolve) => server.once("listening", resolve));
+      await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}/file`);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  };
+
+  it("is written to the file", () =>
+    serve(
+      (_, response) => response.end("content"),
+      async (url) => {
+        await download(context, url, join(folder, "file"));
+        expect(readFileSync(join(folder, "file"), "utf8")).toBe("content");
+      },
+    ));
+
+  it("fails for an answer that is no file, and for one that breaks off", async () => {
+    await serve(
+      (_, response) => response.writeHead(404).end(),
+      (url) => expect(download(context, url, join(folder, "a"))).rejects.toThrow(`${url} answers 404`),
+    );
+    await serve(
+      (_, response) => {
+        response.writeHead(200, { "content-length": "100" }).write("half");
+        setTimeout(() => response.destroy(), 20);
+      },
+      (url) => expect(download(context, url, join(folder, "b"))).rejects.toThrow(),
     );
   });
 });
