@@ -37,7 +37,7 @@ export class Transition extends pulumi.ComponentResource {
           caCertificate: authority.certificate,
           monitoringPassword: passwords.monitoring,
         });
-        if (report.refused) throw new pulumi.RunError(report.text);
+        if (report.refused) throw plainError(report.text);
         await (report.unknown ? pulumi.log.warn(report.text, this) : pulumi.log.info(report.text, this));
         return passwords;
       });
@@ -67,4 +67,11 @@ export class Transition extends pulumi.ComponentResource {
     }
     this.registerOutputs({});
   }
+}
+
+/** An error for a person: where it was thrown in the program says nothing to them. */
+function plainError(text: string): pulumi.RunError {
+  const error = new pulumi.RunError(text);
+  error.stack = text;
+  return error;
 }

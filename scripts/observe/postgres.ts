@@ -69,11 +69,14 @@ const rowSchema = z.object({
 
 /**
  * One statement, so that all of it is of one moment. The timeline of a primary comes from its WAL file name: right
- * after a promotion pg_control still holds the old one.
+ * after a promotion pg_control still holds the old one. That of a standby whose upstream has just gone comes from the
+ * WAL segments that it holds: pg_control follows only at its next restart point.
  */
 const question = `
 SELECT s.system_identifier::text AS system_id, r.in_recovery,
   greatest(c.timeline_id, v.min_recovery_end_timeline, coalesce(w.received_tli, 0),
+    coalesce((SELECT max(('x' || substr(name, 1, 8))::bit(32)::int) FROM pg_ls_waldir()
+      WHERE r.in_recovery AND name ~ '^[0-9A-F]{24}$'), 0),
     CASE WHEN r.in_recovery THEN 0
          ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END) AS timeline,
   CASE WHEN r.in_recovery THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END::text AS lsn,

@@ -6,6 +6,8 @@ peer_question="SELECT (SELECT system_identifier FROM pg_control_system()),
   greatest((SELECT timeline_id FROM pg_control_checkpoint()),
            (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
            coalesce((SELECT received_tli FROM pg_stat_wal_receiver), 0),
+           coalesce((SELECT max(('x' || substr(name, 1, 8))::bit(32)::int) FROM pg_ls_waldir()
+                     WHERE pg_is_in_recovery() AND name ~ '^[0-9A-F]{24}$'), 0),
            CASE WHEN pg_is_in_recovery() THEN 0
                 ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END),
   CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'writable' END"

@@ -54,23 +54,23 @@ keep_aside() {
 rejoin() {
   local upstream answer id their own last fork kept
   upstream=$(intent upstream)
+  own=$(own_timeline)
   while true; do
     answer=$(ask_peer "$upstream")
-    [ -z "$answer" ] || break
+    read -r id their _ <<< "$answer"
+    if [ -z "$answer" ]; then
+      report_change closed "waiting for $upstream to answer, before following it"
+    elif [ "$id" != "$(own_system_id)" ]; then
+      report_change closed "$upstream has another system identifier ($id, own $(own_system_id)): it holds other data and cannot be followed"
+    elif [ "$their" -lt "$own" ]; then
+      # Also a standby that is just being promoted may still name the timeline before.
+      report_change closed "$upstream is on timeline $their, own is $own: an older one cannot be followed"
+    else
+      break
+    fi
     intent_changed && return 1
-    report_change closed "waiting for $upstream to answer, before following it"
     pause 0.1
   done
-  read -r id their _ <<< "$answer"
-  own=$(own_timeline)
-  if [ "$id" != "$(own_system_id)" ]; then
-    hold_closed "$upstream has another system identifier ($id, own $(own_system_id)): it holds other data and cannot be followed"
-    return 1
-  fi
-  if [ "$their" -lt "$own" ]; then
-    hold_closed "$upstream is on timeline $their, own is $own: it is older and cannot be followed"
-    return 1
-  fi
   if [ "$their" -eq "$own" ]; then
     rejoined as-is "$upstream is on the same timeline $own" "" "" ""
     return 0
