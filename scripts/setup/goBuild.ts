@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { z } from "zod";
 import type { Context } from "./context.ts";
 import { SetupError } from "./errors.ts";
 import type { Report } from "./part.ts";
@@ -18,6 +19,11 @@ export interface GoProgram {
   readonly variable: string;
   readonly version: string;
   readonly tags?: string;
+  /**
+   * A command cannot be imported: its sources are copied out of this module (path, folder in it) into `generated`,
+   * beside the files of `host`, and built there.
+   */
+  readonly extends?: { readonly module: string; readonly folder: string };
 }
 
 const pulumiVersion = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
@@ -31,7 +37,8 @@ export const goPrograms = {
   },
   "pulumi-language-nodejs": {
     module: "language-nodejs",
-    package: "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs",
+    package: "./generated",
+    extends: { module: "github.com/pulumi/pulumi/sdk/v3", folder: "nodejs/cmd/pulumi-language-nodejs" },
     variable: pulumiVersion,
     version: `v${pins.languageHost}`,
   },
@@ -72,6 +79,7 @@ export function sourceHash(program: GoProgram, toolsFolder = join(projectFolder,
   const folder = join(toolsFolder, program.module);
   const hash = createHash("sha256").update(buildArguments(program, "").join("\0"));
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.parentPath.endsWith("generated"))
     .filter((entry) => entry.isFile() && (entry.name.endsWith(".go") || /^go\.(mod|sum)$/.test(entry.name)))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
@@ -100,6 +108,7 @@ async function build(
   const cwd = join(projectFolder, "tools", "pulumi", program.module);
   let compiled = 0;
   report(`building ${program.module} ${program.version} from Go modules`);
+  if (program.extends) await copySources(context, go, part, cwd, program.extends);
   const result = await context.run(go, buildArguments(program, output), {
     cwd,
     env: {
@@ -121,6 +130,36 @@ async function build(
       `"go build" in tools/pulumi/${program.module} failed: ${result.failure}`,
       remedy,
     );
+  }
+}
+
+/** Fills the module's folder `generated` with the sources of the command it extends and its own from `host`. */
+async function copySources(
+  context: Context,
+  go: string,
+  part: string,
+  cwd: string,
+  source: { readonly module: string; readonly folder: string },
+): Promise<void> {
+  const fetched = await context.run(go, ["mod", "download", "-json", source.module], {
+    cwd,
+    env: { GOWORK: "off" },
+  });
+  if (!fetched.ok)
+    throw new SetupError(
+      part,
+      `${source.module} cannot be fetched: ${fetched.failure}`,
+      "Check the Go module proxy (go env GOPROXY), then run this again",
+    );
+  const { Dir } = z.object({ Dir: z.string() }).parse(JSON.parse(fetched.stdout));
+  const generated = join(cwd, "generated");
+  rmSync(generated, { recursive: true, force: true });
+  mkdirSync(generated);
+  for (const folder of [join(Dir, source.folder), join(cwd, "host")]) {
+    for (const name of readdirSync(folder)) {
+      if (name.endsWith(".go") && !name.endsWith("_test.go"))
+        writeFileSync(join(generated, name), readFileSync(join(folder, name)));
+    }
   }
 }
 
