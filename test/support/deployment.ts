@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { join } from "node:path";
 import { execa } from "execa";
 import { inject } from "vitest";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 import { defaultPorts } from "../../core/settings.ts";
 import type { Status } from "../../core/status.ts";
 import { type DeployedStack, readStack } from "../../scripts/cli/pulumi.ts";
@@ -90,23 +90,30 @@ export class Deployment implements AsyncDisposable {
     return Object.fromEntries(Object.entries(all).flatMap(([k, v]) => (v === undefined ? [] : [[k, v]])));
   }
 
-  /** Writes the stack's config; the salt of its passphrase stays. */
-  configure(config: Config): void {
-    const salt = existsSync(this.configFile)
-      ? readFileSync(this.configFile, "utf8")
-          .split("\n")
-          .filter((line) => line.startsWith("encryptionsalt:"))
-      : [];
-    const values = Object.fromEntries(
-      Object.entries(config).map(([key, value]) => [`pg-continuity:${key}`, value]),
-    );
-    writeFileSync(this.configFile, [stringify({ config: values }), ...salt, ""].join("\n"));
+  /** Changes keys of the stack's config; `undefined` removes one. What else the file holds stays. */
+  configure(changes: Config): void {
+    const file = existsSync(this.configFile) ? parse(readFileSync(this.configFile, "utf8")) : {};
+    const config: Record<string, unknown> = file.config ?? {};
+    for (const [key, value] of Object.entries(changes)) config[`pg-continuity:${key}`] = value;
+    const kept = Object.entries(config).filter(([, value]) => value !== undefined);
+    writeFileSync(this.configFile, stringify({ ...file, config: Object.fromEntries(kept) }));
   }
 
   /** What `up` left in the stack's outputs: topology and accesses. Read once. */
   async deployed(): Promise<DeployedStack> {
     this.#deployed ??= await readStack(this.stack, this.environment);
     return this.#deployed;
+  }
+
+  /** The same, after something may have changed it. */
+  async reread(): Promise<DeployedStack> {
+    this.#deployed = undefined;
+    return this.deployed();
+  }
+
+  /** The ports that were chosen for the stack. */
+  get ports(): Readonly<Record<keyof typeof defaultPorts, number>> {
+    return parse(readFileSync(this.configFile, "utf8")).config["pg-continuity:ports"];
   }
 
   /** Runs one of the project's programs as `npm run` does; never throws for its exit code. */

@@ -57,6 +57,14 @@ export class Nodes {
     return stdout;
   }
 
+  /** What a node has written to its log, standard error too. */
+  async log(node: string): Promise<string> {
+    const { all } = await execa("docker", ["--host", this.engineUrl, "logs", this.container(node)], {
+      all: true,
+    });
+    return all;
+  }
+
   /** A field of `docker inspect`. */
   inspect(node: string, format: string): Promise<string> {
     return this.docker("inspect", "--format", format, this.container(node));

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { createServer, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 
 /** Below the range that the system gives to outgoing connections: nobody takes one of these meanwhile by chance. */
 const lowest = 20_000;
@@ -26,5 +26,19 @@ export function listen(port: number): Promise<Server | undefined> {
     const server = createServer();
     server.once("error", () => resolve(undefined));
     server.listen({ host: "127.0.0.1", port, exclusive: true }, () => resolve(server));
+  });
+}
+
+/** Whether somebody accepts connections there. */
+export function connects(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 2000 });
+    const end = (isOpen: boolean) => {
+      socket.destroy();
+      resolve(isOpen);
+    };
+    socket.once("connect", () => end(true));
+    socket.once("error", () => end(false));
+    socket.once("timeout", () => end(false));
   });
 }

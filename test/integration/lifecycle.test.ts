@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connectEngine } from "../../scripts/docker/engine.ts";
+import { Deployment } from "../support/deployment.ts";
+import { eventually, Nodes } from "../support/nodes.ts";
+import { localEngine } from "../support/run.ts";
+
+/** What an engine has of a stack, by kind. */
+async function leftovers(stack: string): Promise<Readonly<Record<string, number>>> {
+  const engine = connectEngine(localEngine);
+  const filters = { label: [`pg-continuity.stack=${stack}`] };
+  const [containers, networks, { Volumes: volumes }, images] = await Promise.all([
+    engine.listContainers({ all: true, filters }),
+    engine.listNetworks({ filters }),
+    engine.listVolumes({ filters }),
+    engine.listImages({ filters }),
+  ]);
+  return {
+    containers: containers.length,
+    networks: networks.length,
+    volumes: volumes?.length ?? 0,
+    images: images.length,
+  };
+}
+
+// One story, told in order: each test begins where the one before has ended.
+describe.sequential("a stack's life", () => {
+  let deployment: Deployment;
+  let nodes: Nodes;
+  let id = "";
+
+  beforeAll(async () => {
+    deployment = await Deployment.create("life");
+  });
+  afterAll(async () => {
+    await deployment[Symbol.asyncDispose]();
+  });
+
+  it("begins with up, which proves that the main job works and ends with the status", async () => {
+    const { exitCode, all, stdout } = await deployment.up();
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("Resources:")]);
+    for (const check of [
+      "ok     store a resource through the gateway: served by primary",
+      "ok     read it back through the primary server: from database shared",
+      "ok     read it back through the secondary server: from database shared",
+      "ok     read it back through the read-only server: from database read-only",
+      "ok     replicate to the read-only database: streaming, over TLS, slot read_only in use",
+    ])
+      expect(all).toContain(check);
+    expect(JSON.parse(stdout)).toMatchObject({ stack: deployment.stack, verdict: "ok" });
+    expect(await leftovers(deployment.stack)).toEqual({ containers: 6, networks: 1, volumes: 8, images: 3 });
+    nodes = await Nodes.of(deployment);
+    id = await nodes.store("kept", "a secret that outlives its containers");
+  });
+
+  it("a reloadable parameter is applied live: nothing is replaced, nothing restarted", async () => {
+    await nodes.sql("shared-database", "SHOW work_mem").then((value) => expect(value).toBe("4MB"));
+    const before = await nodes.starts();
+    deployment.configure({ postgresParameters: { work_mem: "7MB" } });
+    const { exitCode, all } = await deployment.pulumi(["up", "--yes", "--skip-preview"]);
+    expect([exitCode, all]).toEqual([0, expect.stringMatching(/~ 2 updated/)]);
+    for (const database of ["shared-database", "read-only-database"])
+      await eventually(
+        `${database} has it`,
+        async () => (await nodes.sql(database, "SHOW work_mem")) === "7MB",
+        5,
+      );
+    expect(await nodes.starts()).toEqual(before);
+  });
+
+  it("another display name reaches the server live", async () => {
+    const before = await nodes.starts();
+    deployment.configure({ displayNames: { primary: "Vienna" } });
+    const { exitCode, all } = await deployment.pulumi(["up", "--yes", "--skip-preview"]);
+    expect([exitCode, all]).toEqual([0, expect.stringMatching(/~ 1 updated/)]);
+    const { stdout } = await nodes.exec("primary-server", "cat", "/var/lib/pg-continuity/config/server.json");
+    expect(JSON.parse(stdout).server.displayName).toBe("Vienna");
+    expect(await nodes.starts()).toEqual(before);
+  });
+
+  it("down asks, and changes nothing without an answer", async () => {
+    const { exitCode, all } = await deployment.script("scripts/down.ts");
+    expect([exitCode, all]).toEqual([1, expect.stringContaining("give --yes")]);
+    expect(await leftovers(deployment.stack)).toMatchObject({ containers: 6 });
+  });
+
+  it("down leaves the data and nothing else", async () => {
+    const { exitCode, all } = await deployment.down();
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("Its data, keys and passwords are kept")]);
+    expect(await leftovers(deployment.stack)).toEqual({ containers: 0, networks: 0, volumes: 8, images: 0 });
+  });
+
+  it("a stack that is down is not as declared, and says so", async () => {
+    const { exitCode, all } = await deployment.script("scripts/status.ts");
+    expect([exitCode, all]).toEqual([3, expect.stringMatching(/its container does not exist/)]);
+  });
+
+  it("up brings it back with its data, and with the key that opens it", async () => {
+    const { adminToken } = await deployment.deployed();
+    const { exitCode, all } = await deployment.up();
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("Resources:")]);
+    expect((await deployment.reread()).adminToken).toBe(adminToken);
+    for (const server of ["gateway", "secondary-server", "read-only-server"])
+      expect(await nodes.reveal(server, id)).toBe("a secret that outlives its containers");
+  });
+
+  it("a manually removed server is made again by a refresh and up", async () => {
+    await nodes.docker("rm", "--force", nodes.container("secondary-server"));
+    const { exitCode, all } = await deployment.pulumi(["up", "--yes", "--skip-preview", "--refresh"]);
+    expect([exitCode, all]).toEqual([0, expect.stringMatching(/\+ \d+ created/)]);
+    expect(
+      await eventually("secondary answers", async () => {
+        const secret = await nodes.reveal("secondary-server", id);
+        return secret.startsWith("503") ? undefined : secret;
+      }),
+    ).toBe("a secret that outlives its containers");
+  });
+
+  it("down --volumes leaves nothing", async () => {
+    const { exitCode, all } = await deployment.down("--volumes");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("is gone, with its data")]);
+    expect(await leftovers(deployment.stack)).toEqual({ containers: 0, networks: 0, volumes: 0, images: 0 });
+    const { stdout } = await deployment.pulumi(["stack", "ls", "--json"]);
+    expect(JSON.parse(stdout)).toEqual([]);
+  });
+
+  it("a stack that is gone is said to be gone", async () => {
+    for (const script of ["scripts/status.ts", "scripts/down.ts"]) {
+      const { exitCode, all } = await deployment.script(script, script.includes("down") ? ["--yes"] : []);
+      expect([exitCode, all]).toEqual([
+        1,
+        expect.stringMatching(/there is no such stack here\. Deploy it with/),
+      ]);
+    }
+  });
+});
