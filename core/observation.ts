@@ -53,6 +53,15 @@ export interface PostgresObservation {
   readonly version: string;
   readonly slots: readonly SlotObservation[];
   readonly senders: readonly SenderObservation[];
+  /** Who holds the lock of transitions here: a transition is running. */
+  readonly transition: RunningTransition | null;
+}
+
+/** A transition that runs now, as its lock in the database names it. */
+export interface RunningTransition {
+  /** `pg-continuity TRANSITION ID USER@HOST`, cut to what PostgreSQL keeps of a name. */
+  readonly holder: string;
+  readonly since: string;
 }
 
 /** What a node's entrypoint says of itself while postgres does not run. */

@@ -3,8 +3,10 @@ import type {
   DatabaseObservation,
   Observation,
   PostgresObservation,
+  RunningTransition,
   ServerObservation,
 } from "./observation.ts";
+import { findAll } from "./statusFindings.ts";
 import type { Topology } from "./topology.ts";
 import type { DatabaseName, Phase, ServerName } from "./vocabulary.ts";
 
@@ -65,14 +67,13 @@ export interface Status {
   /** One sentence. */
   readonly summary: string;
   readonly observedAt: string;
+  /** The transition that runs now; null when none does. */
+  readonly transition: RunningTransition | null;
   readonly databases: readonly DatabaseStatus[];
   readonly servers: readonly ServerStatus[];
   readonly gateway: { readonly reachable: boolean; readonly detail: string | null };
   readonly findings: readonly Finding[];
 }
-
-/** A standby that is further behind than this, in bytes, is a finding. */
-const lagLimitBytes = 64 * 1024 * 1024;
 
 /**
  * Judges one round of observations against what was declared. Pure; says only what was observed, and unknown where
@@ -97,23 +98,17 @@ export function judge(topology: Topology, observation: Observation): Status {
             ? `its container is ${observation.gateway.value.state}`
             : observation.gateway.reason,
         };
-  const findings = [
-    ...writableFindings(writable.map(({ name }) => name)),
-    ...databases.flatMap((database) => databaseFindings(topology, database)),
-    ...servers.flatMap((server) => serverFindings(topology, server)),
-    ...(gateway.reachable
-      ? []
-      : [
-          {
-            subject: "gateway",
-            problem: gateway.detail ?? "does not run",
-            remedy: startRemedy(topology.gateway.containerName),
-          },
-        ]),
-  ];
+  const findings = findAll(topology, {
+    writable: writable.map(({ name }) => name),
+    databases,
+    servers,
+    gateway,
+  });
+  const transition = writable[0]?.postgres.transition ?? runningTransition(observation);
   const phase = phaseOf(
     writable.map(({ name }) => name),
     findings,
+    transition,
   );
   const verdict = verdictOf(writable.length, databases, findings);
   return {
@@ -124,6 +119,7 @@ export function judge(topology: Topology, observation: Observation): Status {
     verdict,
     summary: summaryOf(phase, verdict, findings),
     observedAt: observation.observedAt,
+    transition,
     databases,
     servers,
     gateway,
@@ -237,101 +233,26 @@ function serverStatus(observed: ServerObservation, writable: DatabaseName | unde
   };
 }
 
-function writableFindings(writable: readonly DatabaseName[]): Finding[] {
-  if (writable.length < 2) return [];
-  return [
-    {
-      subject: "databases",
-      problem: `${writable.join(" and ")} both accept writes`,
-      remedy:
-        "Stop the one with the lower timeline at once (docker stop), and keep its data folder for inspection.",
-    },
-  ];
+/** The transition whose lock some database holds. */
+function runningTransition(observation: Observation): RunningTransition | null {
+  for (const { postgres } of observation.databases)
+    if (postgres.known && postgres.value.transition) return postgres.value.transition;
+  return null;
 }
 
-function databaseFindings(topology: Topology, database: DatabaseStatus): Finding[] {
-  const subject = `${database.name} database`;
-  const node = topology.databases.find(({ name }) => name === database.name);
-  const containerName = node?.containerName ?? database.name;
-  if (!database.reachable)
-    return [
-      {
-        subject,
-        problem: `${database.role}: ${database.detail ?? "no reason known"}`,
-        remedy: silentRemedy(database, containerName),
-      },
-    ];
-  if (database.role !== database.expectedRole)
-    return [
-      {
-        subject,
-        problem: `is ${database.role}, was told to be ${database.expectedRole}`,
-        remedy: `Look at what it says: docker logs ${containerName}`,
-      },
-    ];
-  if (database.role !== "standby") return [];
-  return standbyFindings(subject, database, containerName);
-}
+const phaseOfTransition: Readonly<Record<string, Phase>> = {
+  promote: "promoting",
+  restore: "restoring",
+  rebuild: "rebuilding",
+};
 
-function standbyFindings(subject: string, database: DatabaseStatus, containerName: string): Finding[] {
-  const findings: Finding[] = [];
-  if (database.slot?.walStatus === "lost")
-    findings.push({
-      subject,
-      problem: `its slot ${database.slot.name} was lost: it was away longer than slotWalKeepMegabytes allows, and the WAL it needs is gone`,
-      remedy: "Build it again from a base backup (transition rebuild).",
-    });
-  else if (database.streaming === false)
-    findings.push({
-      subject,
-      problem: "does not stream",
-      remedy: `Look at what it says: docker logs ${containerName}`,
-    });
-  if (database.slot === null && database.lagBytes !== null)
-    findings.push({
-      subject,
-      problem: "has no slot on the writable database: WAL it needs may be removed while it is away",
-      remedy: 'Run "npm run up": it makes the slot again.',
-    });
-  if (database.lagBytes !== null && database.lagBytes > lagLimitBytes)
-    findings.push({
-      subject,
-      problem: `is ${database.lagBytes} bytes behind (limit ${lagLimitBytes})`,
-      remedy: "Look for a long query on it that holds replay back, or for a slow disk or network.",
-    });
-  if (database.detail !== null)
-    findings.push({ subject, problem: database.detail, remedy: "Resume it: SELECT pg_wal_replay_resume();" });
-  return findings;
-}
-
-function silentRemedy(database: DatabaseStatus, containerName: string): string {
-  if (database.role === "unknown") return "Make its Docker host reachable, or promote the other database.";
-  if (database.role === "closed" || database.role === "fenced")
-    return "It opens by itself once it is safe, or by a transition.";
-  return startRemedy(containerName);
-}
-
-function serverFindings(topology: Topology, server: ServerStatus): Finding[] {
-  if (server.role === server.expectedRole) return [];
-  const containerName =
-    topology.servers.find(({ name }) => name === server.name)?.containerName ?? server.name;
-  return [
-    {
-      subject: `${server.name} server`,
-      problem: `is ${server.role}, expected ${server.expectedRole}${server.detail ? ` (${server.detail})` : ""}`,
-      remedy:
-        server.role === "down"
-          ? startRemedy(containerName)
-          : `Look at what it says: docker logs ${containerName}`,
-    },
-  ];
-}
-
-function startRemedy(containerName: string): string {
-  return `Start it: docker start ${containerName}, or run "npm run up". Its log: docker logs ${containerName}`;
-}
-
-function phaseOf(writable: readonly DatabaseName[], findings: readonly Finding[]): Phase {
+function phaseOf(
+  writable: readonly DatabaseName[],
+  findings: readonly Finding[],
+  transition: RunningTransition | null,
+): Phase {
+  const running = transition && phaseOfTransition[transition.holder.split(" ")[1] ?? ""];
+  if (running) return running;
   if (writable.length === 1 && writable[0] === "read-only") return "promoted";
   return findings.length === 0 ? "normal" : "degraded";
 }

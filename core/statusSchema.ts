@@ -17,6 +17,7 @@ export const statusSchema: z.ZodType<Status> = z.strictObject({
   verdict: z.enum(["ok", "degraded", "down", "unknown"]),
   summary: z.string(),
   observedAt: time,
+  transition: z.strictObject({ holder: z.string(), since: time }).nullable(),
   databases: z.array(
     z.strictObject({
       name: z.enum(databaseNames),

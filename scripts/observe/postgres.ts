@@ -36,6 +36,9 @@ export async function connectDatabase(
   return client;
 }
 
+/** Any fixed number: the advisory lock that whoever runs a transition holds in every database that answers. */
+export const transitionLockKey = 7_232_001;
+
 const rowSchema = z.object({
   system_id: z.string(),
   in_recovery: z.boolean(),
@@ -55,6 +58,7 @@ const rowSchema = z.object({
       retainedBytes: z.number().nullable(),
     }),
   ),
+  transition: z.object({ holder: z.string(), since: z.string() }).nullable(),
   senders: z.array(
     z.object({
       applicationName: z.string(),
@@ -84,6 +88,8 @@ SELECT s.system_identifier::text AS system_id, r.in_recovery,
   CASE WHEN r.in_recovery THEN pg_is_wal_replay_paused() ELSE false END AS replay_paused,
   coalesce(w.status = 'streaming', false) AS streaming,
   current_setting('synchronous_standby_names') <> '' AS synchronous,
+  (SELECT json_build_object('holder', a.application_name, 'since', to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.objid = ${transitionLockKey} AND l.granted LIMIT 1) AS transition,
   pg_postmaster_start_time() AS started_at, current_setting('server_version') AS version,
   coalesce((SELECT json_agg(json_build_object('name', slot_name, 'active', active, 'walStatus', wal_status,
     'retainedBytes', pg_wal_lsn_diff(CASE WHEN r.in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::bigint)
@@ -112,5 +118,6 @@ export async function observePostgres(client: pg.Client): Promise<PostgresObserv
     version: row.version,
     slots: row.slots,
     senders: row.senders,
+    transition: row.transition,
   };
 }

@@ -56,12 +56,8 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
   const context: ActionContext = { topology, goal, operator, progress };
   const startedAt = new Date();
   const record = new Record(run, startedAt);
-  const lock = await TransitionLock.take(
-    topology,
-    operator,
-    goal.transitionId,
-    lockPatienceSeconds,
-    (holder) => progress(`waiting: another transition is running (${holder})`),
+  const lock = await TransitionLock.take(topology, operator, goal, lockPatienceSeconds, (holder) =>
+    progress(`waiting: another transition is running (${holder})`),
   );
   let failure: unknown;
   try {

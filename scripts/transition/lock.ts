@@ -2,11 +2,9 @@ import { hostname, userInfo } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { DatabaseNode, Topology } from "../../core/topology.ts";
+import type { Goal } from "../../core/transition/step.ts";
 import { messageOf } from "../observe/container.ts";
-import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
-
-/** Any fixed number: the advisory lock that whoever runs a transition holds on every database that answers. */
-const lockKey = 7_232_001;
+import { connectDatabase, type DatabaseAccess, transitionLockKey } from "../observe/postgres.ts";
 
 /** Who runs this process, as evidence and lock name it. */
 export function actor(): string {
@@ -41,14 +39,14 @@ export class TransitionLock {
   static async take(
     topology: Topology,
     access: DatabaseAccess,
-    transitionId: string,
+    goal: Goal,
     seconds: number,
     onWait: (holder: string) => void,
   ): Promise<TransitionLock> {
     const deadline = Date.now() + seconds * 1000;
     let told = "";
     while (true) {
-      const attempt = await tryAll(topology, access, transitionId);
+      const attempt = await tryAll(topology, access, goal);
       if ("held" in attempt) return new TransitionLock(attempt.held);
       if (attempt.holder !== told) {
         told = attempt.holder;
@@ -91,7 +89,7 @@ export class TransitionLock {
 type Attempt = { readonly held: Held[] } | { readonly holder: string };
 
 /** Takes the lock everywhere or nowhere. The databases are asked in one order, so that two drivers never cross. */
-async function tryAll(topology: Topology, access: DatabaseAccess, transitionId: string): Promise<Attempt> {
+async function tryAll(topology: Topology, access: DatabaseAccess, goal: Goal): Promise<Attempt> {
   const held: Held[] = [];
   const reasons: string[] = [];
   for (const database of topology.databases) {
@@ -108,10 +106,10 @@ async function tryAll(topology: Topology, access: DatabaseAccess, transitionId: 
     });
     held.push(entry);
     await client.query("SELECT set_config('application_name', $1, false)", [
-      `pg-continuity ${transitionId.slice(0, 24)} ${actor()}`.slice(0, 63),
+      `pg-continuity ${goal.transition} ${goal.transitionId.slice(0, 20)} ${actor()}`.slice(0, 63),
     ]);
     const { rows } = await client.query<{ taken: boolean }>("SELECT pg_try_advisory_lock($1) AS taken", [
-      lockKey,
+      transitionLockKey,
     ]);
     if (rows[0]?.taken) continue;
     const holder = await holderOf(client);
@@ -127,7 +125,7 @@ async function holderOf(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ application_name: string; since: Date }>(
     `SELECT a.application_name, a.backend_start AS since FROM pg_locks l JOIN pg_stat_activity a USING (pid)
      WHERE l.locktype = 'advisory' AND l.objid = $1 AND l.granted`,
-    [lockKey],
+    [transitionLockKey],
   );
   const row = rows[0];
   return row ? `${row.application_name}, since ${row.since.toISOString()}` : "unknown";

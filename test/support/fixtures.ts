@@ -89,6 +89,7 @@ export function observedDatabase(
       replayPaused: false,
       streaming: !isPrimary,
       synchronous: false,
+      transition: null,
       startedAt: time,
       version: "17.6",
       slots: isPrimary ? [{ name: "read_only", active: true, walStatus: "reserved", retainedBytes: 0 }] : [],

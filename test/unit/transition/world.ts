@@ -108,6 +108,7 @@ function observeDatabase(world: World, database: SimulatedDatabase): DatabaseObs
           replayPaused: database.postgres === "standby" && database.replayPaused,
           streaming: streams(world, database),
           synchronous: false,
+          transition: null,
           startedAt: at,
           version: "17",
           slots: [],

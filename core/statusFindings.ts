@@ -1,0 +1,145 @@
+import type { DatabaseStatus, Finding, ServerStatus, Status } from "./status.ts";
+import type { Topology } from "./topology.ts";
+import type { DatabaseName } from "./vocabulary.ts";
+
+/** A standby that is further behind than this, in bytes, is a finding. */
+const lagLimitBytes = 64 * 1024 * 1024;
+
+/** Everything that is not as declared, each with the way out. */
+export function findAll(
+  topology: Topology,
+  seen: Pick<Status, "databases" | "servers" | "gateway"> & { readonly writable: readonly DatabaseName[] },
+): readonly Finding[] {
+  return [
+    ...writableFindings(seen.writable),
+    ...seen.databases.flatMap((database) => databaseFindings(topology, database)),
+    ...seen.servers.flatMap((server) => serverFindings(topology, server)),
+    ...gatewayFindings(topology, seen.gateway),
+    ...degenerateFindings(seen.writable, seen.databases),
+  ];
+}
+
+function gatewayFindings(topology: Topology, gateway: Status["gateway"]): Finding[] {
+  if (gateway.reachable) return [];
+  const remedy = startRemedy(topology.gateway.containerName);
+  return [{ subject: "gateway", problem: gateway.detail ?? "does not run", remedy }];
+}
+
+/**
+ * The degenerate state: of two databases only one is in operation, nothing could take over from it. PostgreSQL's
+ * documentation (26.3) asks to leave it as soon as possible.
+ */
+function degenerateFindings(
+  writable: readonly DatabaseName[],
+  databases: readonly DatabaseStatus[],
+): Finding[] {
+  const [only] = writable;
+  if (writable.length !== 1 || databases.length < 2) return [];
+  const other = databases.find(({ name }) => name !== only);
+  if (!other || (other.role === "standby" && other.streaming === true)) return [];
+  const since = other.reachable ? null : other.since;
+  return [
+    {
+      subject: "deployment",
+      problem: `runs on one database (${only})${since ? ` since ${since}` : ""}: nothing can take over from it without loss`,
+      remedy:
+        only === "read-only"
+          ? 'Bring the shared database back: "pulumi config set transition restore".'
+          : `Bring the ${other.name} database back; if its data is lost: "pulumi config set transition rebuild".`,
+    },
+  ];
+}
+
+function writableFindings(writable: readonly DatabaseName[]): Finding[] {
+  if (writable.length < 2) return [];
+  return [
+    {
+      subject: "databases",
+      problem: `${writable.join(" and ")} both accept writes`,
+      remedy:
+        "Stop the one with the lower timeline at once (docker stop), and keep its data folder for inspection.",
+    },
+  ];
+}
+
+function databaseFindings(topology: Topology, database: DatabaseStatus): Finding[] {
+  const subject = `${database.name} database`;
+  const node = topology.databases.find(({ name }) => name === database.name);
+  const containerName = node?.containerName ?? database.name;
+  if (!database.reachable)
+    return [
+      {
+        subject,
+        problem: `${database.role}: ${database.detail ?? "no reason known"}`,
+        remedy: silentRemedy(database, containerName),
+      },
+    ];
+  if (database.role !== database.expectedRole)
+    return [
+      {
+        subject,
+        problem: `is ${database.role}, was told to be ${database.expectedRole}`,
+        remedy: `Look at what it says: docker logs ${containerName}`,
+      },
+    ];
+  if (database.role !== "standby") return [];
+  return standbyFindings(subject, database, containerName);
+}
+
+function standbyFindings(subject: string, database: DatabaseStatus, containerName: string): Finding[] {
+  const findings: Finding[] = [];
+  if (database.slot?.walStatus === "lost")
+    findings.push({
+      subject,
+      problem: `its slot ${database.slot.name} was lost: it was away longer than slotWalKeepMegabytes allows, and the WAL it needs is gone`,
+      remedy: "Build it again from a base backup (transition rebuild).",
+    });
+  else if (database.streaming === false)
+    findings.push({
+      subject,
+      problem: "does not stream",
+      remedy: `Look at what it says: docker logs ${containerName}`,
+    });
+  if (database.slot === null && database.lagBytes !== null)
+    findings.push({
+      subject,
+      problem: "has no slot on the writable database: WAL it needs may be removed while it is away",
+      remedy: 'Run "npm run up": it makes the slot again.',
+    });
+  if (database.lagBytes !== null && database.lagBytes > lagLimitBytes)
+    findings.push({
+      subject,
+      problem: `is ${database.lagBytes} bytes behind (limit ${lagLimitBytes})`,
+      remedy: "Look for a long query on it that holds replay back, or for a slow disk or network.",
+    });
+  if (database.detail !== null)
+    findings.push({ subject, problem: database.detail, remedy: "Resume it: SELECT pg_wal_replay_resume();" });
+  return findings;
+}
+
+function silentRemedy(database: DatabaseStatus, containerName: string): string {
+  if (database.role === "unknown") return "Make its Docker host reachable, or promote the other database.";
+  if (database.role === "closed" || database.role === "fenced")
+    return "It opens by itself once it is safe, or by a transition.";
+  return startRemedy(containerName);
+}
+
+function serverFindings(topology: Topology, server: ServerStatus): Finding[] {
+  if (server.role === server.expectedRole) return [];
+  const containerName =
+    topology.servers.find(({ name }) => name === server.name)?.containerName ?? server.name;
+  return [
+    {
+      subject: `${server.name} server`,
+      problem: `is ${server.role}, expected ${server.expectedRole}${server.detail ? ` (${server.detail})` : ""}`,
+      remedy:
+        server.role === "down"
+          ? startRemedy(containerName)
+          : `Look at what it says: docker logs ${containerName}`,
+    },
+  ];
+}
+
+function startRemedy(containerName: string): string {
+  return `Start it: docker start ${containerName}, or run "npm run up". Its log: docker logs ${containerName}`;
+}
