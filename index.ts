@@ -38,17 +38,23 @@ async function checkHosts(): Promise<readonly string[]> {
   try {
     return await preflight(topology, { isPreview: pulumi.runtime.isDryRun() });
   } catch (error) {
-    if (error instanceof ProblemsError) throw new pulumi.RunError(error.message);
-    throw error;
+    throw plainly(error);
   }
 }
 
-/** All that is wrong with the config is said at once, as a plain message without a stack trace. */
+/** All that is wrong with the config is said at once. */
 function readSettings(): Settings {
   try {
     return parseSettings(pulumi.runtime.allConfig());
   } catch (error) {
-    if (error instanceof ProblemsError) throw new pulumi.RunError(error.message);
-    throw error;
+    throw plainly(error);
   }
+}
+
+/** Problems as a message without a stack trace: nobody needs one, and to look one up in source maps takes Pulumi 20 s. */
+function plainly(error: unknown): unknown {
+  if (!(error instanceof ProblemsError)) return error;
+  const plain = new pulumi.RunError(error.message);
+  plain.stack = "";
+  return plain;
 }

@@ -150,7 +150,8 @@ export class Deployment implements AsyncDisposable {
     const { exitCode, all } = await this.down("--volumes");
     rmSync(this.configFile, { force: true });
     rmSync(this.folder, { recursive: true, force: true });
-    if (exitCode !== 0) throw new Error(`down of ${this.stack} ended with ${exitCode}:\n${all}`);
+    const isGone = all.includes("there is no such stack here");
+    if (exitCode !== 0 && !isGone) throw new Error(`down of ${this.stack} ended with ${exitCode}:\n${all}`);
   }
 
   async #run(command: string, args: readonly string[], environment: Config): Promise<ScriptResult> {
