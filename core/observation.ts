@@ -26,6 +26,15 @@ export interface SlotObservation {
   readonly retainedBytes: number | null;
 }
 
+/** A logical replication slot (PostgreSQL documentation, 29.3). */
+export interface LogicalSlotObservation {
+  readonly name: string;
+  /** Whether it is to be kept on the standby. */
+  readonly failover: boolean;
+  /** On a standby: kept up to date there, and usable after a promotion. */
+  readonly ready: boolean;
+}
+
 /** A standby as the database that feeds it sees it (pg_stat_replication). */
 export interface SenderObservation {
   readonly applicationName: string;
@@ -52,6 +61,7 @@ export interface PostgresObservation {
   readonly startedAt: string;
   readonly version: string;
   readonly slots: readonly SlotObservation[];
+  readonly logicalSlots: readonly LogicalSlotObservation[];
   readonly senders: readonly SenderObservation[];
   /** Who holds the lock of transitions here: a transition is running. */
   readonly transition: RunningTransition | null;

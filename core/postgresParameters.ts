@@ -41,6 +41,10 @@ export function ownParameters(slotWalKeepMegabytes: number): Readonly<Record<str
     fsync: "on",
     synchronous_commit: "on",
     hot_standby: "on",
+    // Logical slots marked "failover" are kept on the standby too; the two settings below are what that needs
+    // (PostgreSQL documentation, 47.2.3).
+    sync_replication_slots: "on",
+    hot_standby_feedback: "on",
     max_wal_senders: "10",
     max_replication_slots: "10",
     max_slot_wal_keep_size: `${slotWalKeepMegabytes}MB`,

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { judge, type Status } from "../core/status.ts";
+import { renderHistory, transitionHistory } from "./cli/history.ts";
 import { main, stackName } from "./cli/main.ts";
 import { type DeployedStack, readStack } from "./cli/pulumi.ts";
 import { renderStatus } from "./cli/statusTable.ts";
@@ -13,6 +14,8 @@ const program = new Command("status")
   )
   .option("--stack <name>", "the stack (default: dev)")
   .option("--json", "print JSON (docs/status.md) instead of tables")
+  .option("--history", "show the transitions that were run, with their evidence (--json)")
+  .option("--limit <count>", "how many transitions --history shows at most", Number, 20)
   .option("--watch", "observe again and again until interrupted")
   .option("--interval <seconds>", "seconds between observations with --watch", Number, 1)
   .addHelpText(
@@ -21,8 +24,15 @@ const program = new Command("status")
   );
 
 await main(async () => {
-  const options = program.parse().opts<{ stack?: string; json?: true; watch?: true; interval: number }>();
+  const options = program
+    .parse()
+    .opts<{ stack?: string; json?: true; watch?: true; history?: true; interval: number; limit: number }>();
   const stack = await readStack(stackName(options.stack));
+  if (options.history) {
+    const history = await transitionHistory(stack, options.limit);
+    process.stdout.write(`${options.json ? JSON.stringify(history, null, 2) : renderHistory(history)}\n`);
+    return 0;
+  }
   let status = await observeOnce(stack);
   print(status, options);
   while (options.watch) {

@@ -41,7 +41,8 @@ export function renderPgHba(topology: Topology): string {
     [applicationDatabase, "application"],
     [applicationDatabase, "migration"],
     ["replication", "replication"],
-    // pg_rewind and a replica that synchronises logical slots need an ordinary connection.
+    // Logical subscribers, and the worker of a standby that keeps logical slots, connect to a database.
+    [`postgres,${applicationDatabase}`, "replication"],
     ["postgres", "rewind"],
     [`postgres,${applicationDatabase}`, "monitoring"],
     [`postgres,${applicationDatabase}`, "operator"],

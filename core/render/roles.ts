@@ -46,7 +46,7 @@ export function renderRolesSql(credentials: Pick<Credentials, "passwords" | "sal
     ...roles,
     `SELECT 'CREATE DATABASE "${applicationDatabase}" OWNER migration' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${applicationDatabase}') \\gexec`,
     `REVOKE ALL ON DATABASE "${applicationDatabase}", postgres, template1 FROM PUBLIC;`,
-    `GRANT CONNECT ON DATABASE "${applicationDatabase}" TO application, migration, monitoring, operator;`,
+    `GRANT CONNECT ON DATABASE "${applicationDatabase}" TO application, migration, monitoring, operator, replication;`,
     "GRANT CONNECT ON DATABASE postgres TO rewind, monitoring, operator, replication;",
     "GRANT pg_monitor TO monitoring, operator;",
     "GRANT pg_checkpoint TO operator;",

@@ -8,8 +8,21 @@ import { type DatabaseNode, peersOf, type Topology } from "../topology.ts";
  */
 export function renderSlotsSql(topology: Topology, database: DatabaseNode): string {
   const slots = peersOf(topology, database).map(({ slot }) => slot);
-  return ["\\set ON_ERROR_STOP on", "\\set QUIET on", ...slots.flatMap(slotStatements), ""].join("\n");
+  return [
+    "\\set ON_ERROR_STOP on",
+    "\\set QUIET on",
+    ...slots.flatMap(slotStatements),
+    leftoverLogicalSlots,
+    "",
+  ].join("\n");
 }
+
+/**
+ * A former primary still has the logical slots that it kept for failover; as a standby it gets them from the new
+ * primary, and the old ones of the same name would stop that.
+ */
+const leftoverLogicalSlots =
+  "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE pg_is_in_recovery() AND slot_type = 'logical' AND failover AND NOT synced AND NOT active;";
 
 function slotStatements(slot: string): string[] {
   const exists = `SELECT FROM pg_replication_slots WHERE slot_name = '${slot}'`;

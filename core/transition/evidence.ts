@@ -45,6 +45,15 @@ export interface Evidence {
   readonly error: string | null;
 }
 
+/** How a transition ended: degraded where afterwards only one database is in operation. */
+export function verdictOf(
+  after: readonly DatabaseEvidence[],
+  ended: "done" | "refused" | "failed",
+): Evidence["verdict"] {
+  if (ended !== "done") return ended;
+  return after.some(({ role }) => role === "standby") ? "done" : "done, degraded";
+}
+
 /** What the evidence keeps of an observation. */
 export function databaseEvidence(observation: Observation): readonly DatabaseEvidence[] {
   return observation.databases.map(({ name, postgres }) =>

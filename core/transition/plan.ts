@@ -1,5 +1,5 @@
 import { lsnDistance, parseLsn } from "../lsn.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation, PostgresObservation } from "../observation.ts";
 import type { DatabaseName } from "../vocabulary.ts";
 import type { Goal, Step } from "./step.ts";
 import {
@@ -136,6 +136,12 @@ function planSwitchOver(target: DatabaseView, other: DatabaseView): Plan {
       reason: `${target.name} does not stream from ${other.name}`,
       remedy: `See "npm run status" for the cause; a lost slot needs "pulumi config set transition rebuild".`,
     });
+  const logical = logicalSlots(primary, standby);
+  for (const name of logical.notReady)
+    refused.push({
+      reason: `the logical slot ${name} is marked failover, but not ready on ${target.name} yet: its subscriber would lose its place`,
+      remedy: "Wait until it is synchronised, or drop the slot if nobody needs it.",
+    });
   const behind = lsnDistance(primary.lsn, standby.lsn);
   if (behind > planningLagLimit)
     refused.push({
@@ -149,7 +155,27 @@ function planSwitchOver(target: DatabaseView, other: DatabaseView): Plan {
       { kind: "follow", database: other.name, upstream: target.name },
     ],
     refused: [],
-    warnings: [],
+    warnings: logical.lost.map(
+      (name) =>
+        `the logical slot ${name} is not marked failover: it does not come along, its subscriber must be set up again`,
+    ),
+  };
+}
+
+/**
+ * Which logical slots of the primary would not be usable after the promotion: the check of PostgreSQL's documentation,
+ * 29.3. `lost` were never meant to come along, `notReady` were.
+ */
+function logicalSlots(
+  primary: PostgresObservation,
+  standby: PostgresObservation,
+): { lost: string[]; notReady: string[] } {
+  const ready = new Set(standby.logicalSlots.filter((slot) => slot.ready).map(({ name }) => name));
+  return {
+    lost: primary.logicalSlots.filter(({ failover }) => !failover).map(({ name }) => name),
+    notReady: primary.logicalSlots
+      .filter(({ name, failover }) => failover && !ready.has(name))
+      .map(({ name }) => name),
   };
 }
 

@@ -24,6 +24,12 @@ export function renderPreflight(goal: Goal, observation: Observation, plan: Plan
     const { text, cost, about } = describeStep(step);
     lines.push(`  ${index + 1}. ${text} [${cost}, about ${about}]`);
   });
+  const ready = observation.databases.flatMap(({ name, postgres }) =>
+    postgres.known && postgres.value.inRecovery
+      ? postgres.value.logicalSlots.filter((slot) => slot.ready).map((slot) => `${slot.name} (on ${name})`)
+      : [],
+  );
+  if (ready.length > 0) lines.push(`  logical slots ready to come along: ${ready.join(", ")}`);
   for (const warning of plan.warnings) lines.push(`  ! ${warning}`);
   return lines.join("\n");
 }

@@ -59,6 +59,7 @@ const rowSchema = z.object({
     }),
   ),
   transition: z.object({ holder: z.string(), since: z.string() }).nullable(),
+  logical_slots: z.array(z.object({ name: z.string(), failover: z.boolean(), ready: z.boolean() })),
   senders: z.array(
     z.object({
       applicationName: z.string(),
@@ -94,6 +95,9 @@ SELECT s.system_identifier::text AS system_id, r.in_recovery,
   coalesce((SELECT json_agg(json_build_object('name', slot_name, 'active', active, 'walStatus', wal_status,
     'retainedBytes', pg_wal_lsn_diff(CASE WHEN r.in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::bigint)
     ORDER BY slot_name) FROM pg_replication_slots WHERE slot_type = 'physical'), '[]') AS slots,
+  coalesce((SELECT json_agg(json_build_object('name', slot_name, 'failover', failover,
+    'ready', synced AND NOT temporary AND invalidation_reason IS NULL) ORDER BY slot_name)
+    FROM pg_replication_slots WHERE slot_type = 'logical'), '[]') AS logical_slots,
   coalesce((SELECT json_agg(json_build_object('applicationName', a.application_name, 'state', a.state,
     'syncState', a.sync_state, 'replayLsn', a.replay_lsn, 'lagSeconds', extract(epoch FROM a.replay_lag)::float8,
     'encrypted', coalesce(t.ssl, false))) FROM pg_stat_replication a LEFT JOIN pg_stat_ssl t USING (pid)
@@ -117,6 +121,7 @@ export async function observePostgres(client: pg.Client): Promise<PostgresObserv
     startedAt: row.started_at.toISOString(),
     version: row.version,
     slots: row.slots,
+    logicalSlots: row.logical_slots,
     senders: row.senders,
     transition: row.transition,
   };

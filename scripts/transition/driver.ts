@@ -5,6 +5,7 @@ import {
   type Evidence,
   evidenceVersion,
   type StepEvidence,
+  verdictOf,
 } from "../../core/transition/evidence.ts";
 import { type Plan, plan, type Refusal } from "../../core/transition/plan.ts";
 import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
@@ -125,11 +126,11 @@ class Record {
     const startedAt = new Date();
     const began = performance.now();
     this.#run.progress(`${text}${cost === "writes wait" ? " (writes wait)" : ""} …`);
+    if (step.kind === "promote" && step.proof === "possible loss") this.#possibleLoss = true;
     try {
       const { writesStoppedAt, writesResumedAt, ...details } = await work();
       if (writesStoppedAt !== undefined && writesResumedAt !== undefined)
         this.#writeGapSeconds = (writesResumedAt - writesStoppedAt) / 1000;
-      if (step.kind === "promote" && step.proof === "possible loss") this.#possibleLoss = true;
       const seconds = (performance.now() - began) / 1000;
       this.#steps.push({ step: text, startedAt: startedAt.toISOString(), seconds, result: "done", details });
       this.#run.progress(`  done in ${seconds.toFixed(2)} s`);
@@ -157,7 +158,7 @@ class Record {
       commit,
       startedAt: this.#startedAt.toISOString(),
       endedAt: new Date().toISOString(),
-      verdict: this.#verdict(failure),
+      verdict: verdictOf(databaseEvidence(after), this.#ended(failure)),
       before: this.#before ? databaseEvidence(this.#before) : [],
       after: databaseEvidence(after),
       steps: this.#steps,
@@ -168,10 +169,9 @@ class Record {
     };
   }
 
-  #verdict(failure: unknown): Evidence["verdict"] {
-    if (failure instanceof RefusedError) return this.#steps.length === 0 ? "refused" : "failed";
-    if (failure !== undefined) return "failed";
-    return this.#warnings.size > 0 ? "done, degraded" : "done";
+  #ended(failure: unknown): "done" | "refused" | "failed" {
+    if (failure === undefined) return "done";
+    return failure instanceof RefusedError && this.#steps.length === 0 ? "refused" : "failed";
   }
 }
 

@@ -90,6 +90,7 @@ export function observedDatabase(
       streaming: !isPrimary,
       synchronous: false,
       transition: null,
+      logicalSlots: [],
       startedAt: time,
       version: "17.6",
       slots: isPrimary ? [{ name: "read_only", active: true, walStatus: "reserved", retainedBytes: 0 }] : [],

@@ -109,6 +109,7 @@ function observeDatabase(world: World, database: SimulatedDatabase): DatabaseObs
           streaming: streams(world, database),
           synchronous: false,
           transition: null,
+          logicalSlots: [],
           startedAt: at,
           version: "17",
           slots: [],
