@@ -1,0 +1,71 @@
+import { describe, expect, it } from "vitest";
+import { Deployment } from "../support/deployment.ts";
+import { underLoad } from "../support/load.ts";
+import { eventually, healthy, Nodes } from "../support/nodes.ts";
+
+/** Takes a node off the network as a cut cable does: its container goes on. */
+const cutOff = (nodes: Nodes, node: string) =>
+  nodes.docker("network", "disconnect", "--force", nodes.network, nodes.container(node));
+const reconnect = (nodes: Nodes, node: string) =>
+  nodes.docker("network", "connect", "--alias", node, nodes.network, nodes.container(node));
+
+const slot = (nodes: Nodes) =>
+  nodes.sql(
+    "shared-database",
+    "SELECT active, wal_status FROM pg_replication_slots WHERE slot_name = 'read_only'",
+  );
+
+describe("the read-only database is cut off", () => {
+  it("for a while: writes go on, the slot keeps what it misses, and it catches up", async () => {
+    const deployment = await Deployment.shared();
+    const nodes = await Nodes.of(deployment);
+    const report = await underLoad(deployment, async (load) => {
+      await load.more(50);
+      await cutOff(nodes, "read-only-database");
+      await load.more(500);
+      const status = await eventually("the status says so", async () => {
+        const seen = await deployment.status();
+        return seen.verdict === "degraded" ? seen : undefined;
+      });
+      expect(status.exitCode).toBe(3);
+      expect(status.findings.map(({ subject }) => subject)).toContain("read-only database");
+      await eventually("the slot is not in use", async () => (await slot(nodes)) === "f|reserved");
+      await nodes.sql("shared-database", "SELECT pg_switch_wal(); CHECKPOINT");
+      await load.more(200);
+      await reconnect(nodes, "read-only-database");
+      await healthy(deployment, 60);
+    });
+    expect(await slot(nodes)).toBe("t|reserved");
+    expect(report.failed).toEqual([]);
+    expect(report.writeGapSeconds).toBeLessThan(3);
+  });
+
+  it("for too long: the status says that its slot was lost, and what to do", async () => {
+    await using deployment = await Deployment.start("slot", { model: "read-only", slotWalKeepMegabytes: 64 });
+    const nodes = await Nodes.of(deployment);
+    await cutOff(nodes, "read-only-database");
+    await eventually("the slot is not in use", async () => (await slot(nodes)).startsWith("f|"));
+    // Each switch fills the rest of a segment of 16 MB.
+    for (let segment = 0; segment < 8; segment++)
+      await nodes.sql(
+        "shared-database",
+        "SELECT pg_logical_emit_message(false, 'test', 'x'); SELECT pg_switch_wal()",
+      );
+    await nodes.sql("shared-database", "CHECKPOINT");
+    expect(await slot(nodes)).toBe("f|lost");
+    await reconnect(nodes, "read-only-database");
+    const finding = await eventually("the status says so", async () => {
+      const { findings, exitCode } = await deployment.status();
+      const found = findings.find(({ problem }) => problem.includes("was lost"));
+      return found && { ...found, exitCode };
+    });
+    expect(finding).toEqual({
+      exitCode: 3,
+      subject: "read-only database",
+      problem: expect.stringMatching(/^its slot read_only was lost: .*slotWalKeepMegabytes/),
+      remedy: expect.stringContaining("rebuild"),
+    });
+    // The writable database is not held up by it.
+    await nodes.store("after the loss", "works");
+  });
+});
