@@ -30,6 +30,7 @@ export const access = pulumi.secret(
     settings,
     monitoring: passwords.monitoring,
     operator: passwords.operator,
+    subscriber: passwords.subscriber,
   })),
 );
 

@@ -19,10 +19,8 @@ export class CredentialStore extends pulumi.ComponentResource {
     const { topology } = args;
 
     const authority = this.#keep<KeyPair>(`${name}-authority`, createAuthority(topology.stack));
-    const passwords = this.#keep(`${name}-passwords`, forEachRole(randomSecret));
-    const salts = this.#keep(
-      `${name}-salts`,
-      forEachRole(() => toBase64(randomSecret(), 16)),
+    const logins = forEachRole((role) =>
+      this.#keep(`${name}-login-${role}`, { password: randomSecret(), salt: toBase64(randomSecret(), 16) }),
     );
     const encryptionKey = this.#keep(`${name}-encryption-key`, toBase64(randomSecret(), 32));
     const adminToken = this.#keep(`${name}-admin-token`, randomSecret());
@@ -34,7 +32,15 @@ export class CredentialStore extends pulumi.ComponentResource {
         return [node, this.#keep<KeyPair>(`${name}-certificate-${node}`, issued, names.join(","))];
       }),
     );
-    this.all = pulumi.secret(pulumi.output({ authority, passwords, salts, encryptionKey, adminToken }));
+    this.all = pulumi.secret(
+      pulumi.output({
+        authority,
+        passwords: forEachRole((role) => logins[role].apply(({ password }) => password)),
+        salts: forEachRole((role) => logins[role].apply(({ salt }) => salt)),
+        encryptionKey,
+        adminToken,
+      }),
+    );
     this.registerOutputs({});
   }
 
@@ -61,8 +67,8 @@ export class CredentialStore extends pulumi.ComponentResource {
   }
 }
 
-function forEachRole(make: () => string): Record<DatabaseRole, string> {
-  return Object.fromEntries(databaseRoles.map((role) => [role, make()])) as Record<DatabaseRole, string>;
+function forEachRole<T>(make: (role: DatabaseRole) => T): Record<DatabaseRole, T> {
+  return Object.fromEntries(databaseRoles.map((role) => [role, make(role)])) as Record<DatabaseRole, T>;
 }
 
 function toBase64(base64url: string, bytes: number): string {

@@ -21,6 +21,7 @@ export const databaseRoles = [
   "application",
   "migration",
   "replication",
+  "subscriber",
   "rewind",
   "monitoring",
   "operator",

@@ -41,8 +41,9 @@ export function renderPgHba(topology: Topology): string {
     [applicationDatabase, "application"],
     [applicationDatabase, "migration"],
     ["replication", "replication"],
-    // Logical subscribers, and the worker of a standby that keeps logical slots, connect to a database.
-    [`postgres,${applicationDatabase}`, "replication"],
+    // The worker of a standby that keeps logical slots connects to a database.
+    ["postgres", "replication"],
+    [applicationDatabase, "subscriber"],
     ["postgres", "rewind"],
     [`postgres,${applicationDatabase}`, "monitoring"],
     [`postgres,${applicationDatabase}`, "operator"],

@@ -8,6 +8,8 @@ const attributes: Readonly<Record<DatabaseRole, string>> = {
   application: "CONNECTION LIMIT 150",
   migration: "CONNECTION LIMIT 10",
   replication: "REPLICATION CONNECTION LIMIT 10",
+  // For logical subscribers: what they may read is granted by whoever publishes.
+  subscriber: "REPLICATION CONNECTION LIMIT 10",
   rewind: "CONNECTION LIMIT 5",
   monitoring: "CONNECTION LIMIT 30",
   // REPLICATION lets it create and drop slots; pg_hba lets it open no replication connection.
@@ -46,7 +48,7 @@ export function renderRolesSql(credentials: Pick<Credentials, "passwords" | "sal
     ...roles,
     `SELECT 'CREATE DATABASE "${applicationDatabase}" OWNER migration' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${applicationDatabase}') \\gexec`,
     `REVOKE ALL ON DATABASE "${applicationDatabase}", postgres, template1 FROM PUBLIC;`,
-    `GRANT CONNECT ON DATABASE "${applicationDatabase}" TO application, migration, monitoring, operator, replication;`,
+    `GRANT CONNECT ON DATABASE "${applicationDatabase}" TO application, migration, monitoring, operator, subscriber;`,
     "GRANT CONNECT ON DATABASE postgres TO rewind, monitoring, operator, replication;",
     "GRANT pg_monitor TO monitoring, operator;",
     "GRANT pg_checkpoint TO operator;",

@@ -11,6 +11,8 @@ export interface DeployedStack {
   readonly topology: Topology;
   readonly access: ObserverAccess;
   readonly operatorPassword: string;
+  /** Of the role for logical subscribers. */
+  readonly subscriberPassword: string;
   readonly adminToken: string;
   readonly gatewayUrl: string;
 }
@@ -19,7 +21,12 @@ const outputsSchema = z.object({
   caCertificate: z.string(),
   adminToken: z.string(),
   gatewayUrl: z.string(),
-  access: z.object({ settings: z.unknown(), monitoring: z.string(), operator: z.string() }),
+  access: z.object({
+    settings: z.unknown(),
+    monitoring: z.string(),
+    operator: z.string(),
+    subscriber: z.string(),
+  }),
 });
 
 export const projectName = "pg-continuity";
@@ -62,6 +69,7 @@ export async function readStack(
     topology: deriveTopology(projectName, name, settingsSchema.parse(access.settings)),
     access: { caCertificate, monitoringPassword: access.monitoring },
     operatorPassword: access.operator,
+    subscriberPassword: access.subscriber,
     adminToken,
     gatewayUrl,
   };

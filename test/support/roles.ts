@@ -10,7 +10,7 @@ export async function rolePasswords(
   deployment: Deployment,
   nodes: Nodes,
 ): Promise<Readonly<Record<DatabaseRole, string>>> {
-  const { operatorPassword, access } = await deployment.deployed();
+  const { operatorPassword, subscriberPassword, access } = await deployment.deployed();
   const read = async (node: string, file: string) =>
     (await nodes.exec(node, "cat", `${configuration}/${file}`)).stdout.trim();
   const pgpass = Object.fromEntries(
@@ -20,6 +20,7 @@ export async function rolePasswords(
     application: await read("primary-server", "application.password"),
     migration: await read("primary-server", "migration.password"),
     replication: pgpass.replication,
+    subscriber: subscriberPassword,
     rewind: pgpass.rewind,
     monitoring: access.monitoringPassword,
     operator: operatorPassword,

@@ -84,8 +84,8 @@ describe("a full deployment", () => {
     const isProtected = ofType(stash).map(({ name, options }) => [name, options.protect === true]);
     expect(Object.fromEntries(isProtected)).toMatchObject({
       "credentials-authority": true,
-      "credentials-passwords": true,
-      "credentials-salts": true,
+      "credentials-login-application": true,
+      "credentials-login-operator": true,
       "credentials-encryption-key": true,
       "credentials-admin-token": true,
       // Made again from the authority, whenever a node's names change.
@@ -94,7 +94,7 @@ describe("a full deployment", () => {
   });
 
   it("hands every stash its value as a secret, and keeps the first", () => {
-    expect(ofType(stash)).toHaveLength(11);
+    expect(ofType(stash)).toHaveLength(16);
     for (const { secretInputs, options } of ofType(stash)) {
       expect([...secretInputs]).toEqual(["input"]);
       expect(options.ignoreChanges).toEqual(["input"]);
