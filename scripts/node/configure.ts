@@ -5,7 +5,7 @@
 //   standard input: JSON, [{name, content, mode?}] (secret)
 import { z } from "zod";
 import { configurationFolder, stateFolder } from "../../core/render/files.ts";
-import { execute, putFiles } from "../docker/container.ts";
+import { execute, putFiles, signalMain } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
 import { readInput, required, runStep, waitUntil } from "./step.ts";
 
@@ -14,11 +14,11 @@ const filesSchema = z.array(
 );
 
 /** How each kind of node is told that its configuration has changed. */
-const signals: Readonly<Record<string, string>> = { server: "SIGHUP", gateway: "SIGUSR2" };
+const signals = { server: "HUP", gateway: "USR2" } as const;
 
 await runStep("configure", async () => {
   const files = filesSchema.parse(JSON.parse(await readInput()));
-  const kind = required("KIND");
+  const kind = z.enum(["database", "server", "gateway"]).parse(required("KIND"));
   const folder = `config.${required("FINGERPRINT")}`;
   const container = connectEngine(required("DOCKER_URL")).getContainer(required("CONTAINER"));
 
@@ -42,7 +42,7 @@ await runStep("configure", async () => {
     throw new Error(`${configurationFolder} could not be swapped: ${swapped.stderr.trim()}`);
 
   if (kind !== "database") {
-    await container.kill({ signal: signals[kind] ?? "SIGHUP" });
+    await signalMain(container, signals[kind]);
     return { result: "delivered", folder };
   }
   const converged = await execute(container, ["converge"]);

@@ -9,12 +9,20 @@ export async function readIntent(container: Docker.Container): Promise<Intent | 
   return text === undefined ? undefined : intentSchema.parse(JSON.parse(text));
 }
 
-/** Gives a running node its intent, in one step: the entrypoint never sees half a file. */
-export async function writeIntent(container: Docker.Container, intent: Intent): Promise<void> {
+/**
+ * Gives a running node its intent, in one step: the entrypoint never sees half a file.
+ *
+ * @param wake tells the node at once (see `signalMain` for why not by the engine's `kill`)
+ */
+export async function writeIntent(
+  container: Docker.Container,
+  intent: Intent,
+  { wake = false }: { readonly wake?: boolean } = {},
+): Promise<void> {
   await putFiles(container, stateFolder, [
     { path: "intent.json.new", content: `${JSON.stringify(intent)}\n` },
   ]);
-  await renameInState(container, "intent.json.new", "intent.json");
+  await renameInState(container, "intent.json.new", "intent.json", wake ? " && kill -s USR1 1" : "");
 }
 
 /**
@@ -28,8 +36,13 @@ export async function armGuard(container: Docker.Container, peers: readonly stri
   await renameInState(container, "guard.json.new", "guard.json");
 }
 
-async function renameInState(container: Docker.Container, from: string, to: string): Promise<void> {
-  const script = 'sync "$1" && mv "$1" "$2"';
+async function renameInState(
+  container: Docker.Container,
+  from: string,
+  to: string,
+  andThen = "",
+): Promise<void> {
+  const script = `sync "$1" && mv "$1" "$2"${andThen}`;
   const { exitCode, stderr } = await execute(container, [
     "sh",
     "-c",

@@ -232,8 +232,7 @@ async function giveIntent(node: DatabaseNode, intent: Intent, context: ActionCon
   const container = containerOf(node);
   const { State } = await container.inspect();
   if (State.Running) {
-    await writeIntent(container, intent);
-    await container.kill({ signal: "SIGUSR1" });
+    await writeIntent(container, intent, { wake: true });
     return;
   }
   await putFiles(container, stateFolder, [{ path: "intent.json", content: `${JSON.stringify(intent)}\n` }]);
