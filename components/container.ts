@@ -99,6 +99,9 @@ export function createContainer(
       removeVolumes: false,
       networkMode: "bridge",
       networksAdvanced: [{ name: network.name, aliases: [node.node] }],
+      // A stopped node's name is asked of the outer name servers too. Looking a name up cannot be interrupted, and a
+      // promotion waits for whoever does.
+      dnsOpts: ["timeout:1", "attempts:1"],
       ports: [...spec.ports]
         .sort((a, b) => a.internal - b.internal)
         .map(({ internal, external, address }) => ({ internal, external, ip: address, protocol: "tcp" })),

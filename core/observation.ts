@@ -118,11 +118,18 @@ export interface ServerHealth {
   readonly since: string;
 }
 
+/** What a server remembers as a witness: the highest timeline that it has seen. */
+export interface WitnessObservation {
+  readonly systemId: string | null;
+  readonly highestTimeline: number | null;
+}
+
 export interface ServerObservation {
   readonly name: ServerName;
   readonly observedAt: string;
   readonly container: Observed<ContainerObservation>;
   readonly health: Observed<ServerHealth>;
+  readonly witness: Observed<WitnessObservation>;
 }
 
 /** One round of observations of a whole deployment. */

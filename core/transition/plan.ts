@@ -44,22 +44,38 @@ export function plan(observation: Observation, goal: Goal): Plan {
     );
   const mixed = differentData(shared, readOnly);
   if (mixed) return mixed;
+  const seenTimeline = highestTimeline(observation);
   switch (goal.transition) {
     case "promote":
-      return planSwap(readOnly, shared, goal);
+      return planSwap(readOnly, shared, goal, seenTimeline);
     case "restore":
-      return planSwap(shared, readOnly, goal);
+      return planSwap(shared, readOnly, goal, seenTimeline);
     case "rebuild":
       return planRebuild(readOnly, shared, goal);
   }
 }
 
+/**
+ * The highest timeline that any database is on or any server remembers. A standby that was cut off may not know of a
+ * promotion elsewhere, and would give the same number again.
+ */
+function highestTimeline(observation: Observation): number {
+  const databases = observation.databases.flatMap(({ postgres, stop }) => [
+    postgres.known ? postgres.value.timeline : 0,
+    stop.known ? (stop.value?.timeline ?? 0) : 0,
+  ]);
+  const servers = observation.servers.map(({ witness }) =>
+    witness.known ? (witness.value.highestTimeline ?? 0) : 0,
+  );
+  return Math.max(0, ...databases, ...servers);
+}
+
 /** Makes `target` the writable database and lets `other` follow it. */
-function planSwap(target: DatabaseView, other: DatabaseView, goal: Goal): Plan {
+function planSwap(target: DatabaseView, other: DatabaseView, goal: Goal, seenTimeline: number): Plan {
   if (target.state === "writable") return planAfterSwap(target, other, goal);
   if (other.state === "writable")
     return target.state === "standby" ? planSwitchOver(target, other) : planReturn(target, other, goal);
-  if (target.state === "standby") return planPromotion(target, other, goal);
+  if (target.state === "standby") return planPromotion(target, other, goal, seenTimeline);
   return refuse(
     `neither database can be made the writable one: ${describe(target)}, ${describe(other)}`,
     `Start one of them; a database that waits closed says in its log how a person overrides.`,
@@ -205,7 +221,7 @@ function planReturn(target: DatabaseView, other: DatabaseView, goal: Goal): Plan
 }
 
 /** Nobody accepts writes and the target is a standby: the end of an interrupted switch-over, or an emergency. */
-function planPromotion(target: DatabaseView, other: DatabaseView, goal: Goal): Plan {
+function planPromotion(target: DatabaseView, other: DatabaseView, goal: Goal, seenTimeline: number): Plan {
   const standby = target.postgres;
   if (!standby) throw new Error("a standby without an observation");
   if (standby.replayPaused)
@@ -239,6 +255,7 @@ function planPromotion(target: DatabaseView, other: DatabaseView, goal: Goal): P
         {
           kind: "promote",
           database: target.name,
+          seenTimeline,
           replayed: last.exclusive ? last.lsn : null,
           proof: "lossless",
         },
@@ -265,7 +282,7 @@ function planPromotion(target: DatabaseView, other: DatabaseView, goal: Goal): P
   return {
     steps: [
       ...steps,
-      { kind: "promote", database: target.name, replayed: null, proof: "possible loss" },
+      { kind: "promote", database: target.name, seenTimeline, replayed: null, proof: "possible loss" },
       ...follow,
     ],
     refused: [],

@@ -25,11 +25,15 @@ export type Step =
   | { readonly kind: "switch-over"; readonly from: DatabaseName; readonly to: DatabaseName }
   /** Makes sure that a database that is down or silent cannot come back writable. */
   | { readonly kind: "fence"; readonly database: DatabaseName; readonly follows: DatabaseName }
-  /** Promotes a standby while nobody accepts writes. `replayed`: WAL position it must have replayed first. */
+  /**
+   * Promotes a standby while nobody accepts writes. `replayed`: WAL position it must have replayed first.
+   * `seenTimeline`: the highest timeline that anybody has seen; the new one must be above it.
+   */
   | {
       readonly kind: "promote";
       readonly database: DatabaseName;
       readonly replayed: string | null;
+      readonly seenTimeline: number;
       readonly proof: "lossless" | "possible loss";
     }
   /** The database follows another one: as it is, else rewound, else copied again. */

@@ -17,7 +17,7 @@ import { readContainerFile } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
 import { messageOf, observeContainer } from "./container.ts";
 import { connectDatabase, type DatabaseAccess, observePostgres } from "./postgres.ts";
-import { observeServerHealth } from "./server.ts";
+import { observeServerHealth, observeWitness } from "./server.ts";
 
 /** With what a deployment is observed: read-only rights suffice. */
 export interface ObserverAccess {
@@ -65,11 +65,12 @@ async function observeDatabase(database: DatabaseNode, access: ObserverAccess): 
 
 async function observeServer(server: ServerNode, access: ObserverAccess): Promise<ServerObservation> {
   const observedAt = new Date().toISOString();
-  const [container, health] = await Promise.all([
+  const [container, health, witness] = await Promise.all([
     observeContainer(containerOf(server)),
     observeServerHealth(server, access.caCertificate),
+    observeWitness(server, access.caCertificate),
   ]);
-  return { name: server.name, observedAt, container, health };
+  return { name: server.name, observedAt, container, health, witness };
 }
 
 async function readState<T>(

@@ -1,6 +1,12 @@
 import { request } from "node:https";
 import { z } from "zod";
-import { known, type Observed, type ServerHealth, unknown } from "../../core/observation.ts";
+import {
+  known,
+  type Observed,
+  type ServerHealth,
+  unknown,
+  type WitnessObservation,
+} from "../../core/observation.ts";
 import type { GatewayNode, ServerNode } from "../../core/topology.ts";
 import { messageOf } from "./container.ts";
 
@@ -64,6 +70,18 @@ const healthSchema = z.object({
   timeline: z.number().nullable(),
   since: z.string(),
 });
+
+const witnessSchema = z.object({ systemId: z.string().nullable(), highestTimeline: z.number().nullable() });
+
+/** What a server remembers as a witness; unknown with the reason when it does not answer. */
+export async function observeWitness(server: ServerNode, ca: string): Promise<Observed<WitnessObservation>> {
+  try {
+    const { body } = await ask(server, ca, "/witness", { timeoutSeconds: 2 });
+    return known(witnessSchema.parse(JSON.parse(body)));
+  } catch (error) {
+    return unknown(`the server does not answer (${messageOf(error)})`);
+  }
+}
 
 /** What a server says of itself; unknown with the reason when it does not answer. */
 export async function observeServerHealth(server: ServerNode, ca: string): Promise<Observed<ServerHealth>> {

@@ -42,7 +42,7 @@ export async function act(step: Step, context: ActionContext): Promise<ActionDet
     case "switch-over":
       return switchOver(step.from, step.to, context);
     case "promote":
-      return promote(step.database, step.replayed, context);
+      return promote(step, context);
     case "fence":
       return fence(step.database, step.follows, context);
     case "follow":
@@ -76,7 +76,7 @@ async function switchOver(
     if (stopped.state !== "shut down")
       throw new Error(`${from} did not stop in order (it is "${stopped.state}")`);
     const taken = await takeOver.go<{ replayedLsn: string; timeline: number }>(
-      [stopped.lsn, JSON.stringify(primaryIntent(context.goal))],
+      [stopped.lsn, String(stopped.timeline), JSON.stringify(primaryIntent(context.goal))],
       60,
     );
     const promotedSeconds = (performance.now() - writesStoppedAt) / 1000;
@@ -96,15 +96,15 @@ async function switchOver(
 }
 
 async function promote(
-  name: DatabaseName,
-  replayed: string | null,
+  step: Extract<Step, { kind: "promote" }>,
   context: ActionContext,
 ): Promise<ActionDetails> {
+  const name = step.database;
   const started = performance.now();
   const takeOver = await PreparedCommand.start(containerOf(nodeOf(context, name)), ["take-over"]);
   try {
     const taken = await takeOver.go<{ replayedLsn: string; timeline: number }>(
-      [replayed ?? "-", JSON.stringify(primaryIntent(context.goal))],
+      [step.replayed ?? "-", String(step.seenTimeline), JSON.stringify(primaryIntent(context.goal))],
       60,
     );
     return { ...taken, writesStoppedAt: started, writesResumedAt: await firstWrite(name, context) };

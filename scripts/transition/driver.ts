@@ -90,7 +90,7 @@ async function steps(
     if (refused.length > 0) throw new RefusedError(run.goal.transition, refused);
     const step = todo[0];
     if (!step) return;
-    await lock.assertHeld();
+    await lock.renew();
     await record.step(step, () => act(step, context));
   }
   throw new Error(

@@ -24,9 +24,15 @@ interface Held {
  * throughout by at least one of them.
  */
 export class TransitionLock {
-  readonly #held: Held[];
+  #held: readonly Held[];
+  readonly #topology: Topology;
+  readonly #access: DatabaseAccess;
+  readonly #goal: Goal;
 
-  private constructor(held: Held[]) {
+  private constructor(topology: Topology, access: DatabaseAccess, goal: Goal, held: readonly Held[]) {
+    this.#topology = topology;
+    this.#access = access;
+    this.#goal = goal;
     this.#held = held;
   }
 
@@ -46,8 +52,13 @@ export class TransitionLock {
     const deadline = Date.now() + seconds * 1000;
     let told = "";
     while (true) {
-      const attempt = await tryAll(topology, access, goal);
-      if ("held" in attempt) return new TransitionLock(attempt.held);
+      const attempt = await tryAll(topology.databases, access, goal);
+      if ("held" in attempt) {
+        if (attempt.held.length > 0) return new TransitionLock(topology, access, goal, attempt.held);
+        throw new Error(
+          `no database answers, so nothing can be done from here: ${attempt.silent.join("; ")}`,
+        );
+      }
       if (attempt.holder !== told) {
         told = attempt.holder;
         onWait(told);
@@ -60,25 +71,25 @@ export class TransitionLock {
     }
   }
 
-  /** Throws when no database holds the lock for this process any more: somebody else may act now. */
-  async assertHeld(): Promise<void> {
-    const alive = await Promise.all(
-      this.#held
-        .filter(({ lost }) => !lost)
-        .map(async ({ client }) => {
-          try {
-            await client.query("SELECT 1");
-            return true;
-          } catch {
-            // A database that was restarted by a step has let go; the other one still holds.
-            return false;
-          }
-        }),
-    );
-    if (!alive.includes(true))
+  /**
+   * Makes sure, before a step, that the lock is held in every database that answers now: one that was started meanwhile
+   * is taken too, so that a step that restarts the other one does not leave the transition without a lock.
+   *
+   * @throws Error when no database holds it for this process any more, or somebody else has it: they may act now
+   */
+  async renew(): Promise<void> {
+    const alive = await Promise.all(this.#held.map((entry) => isAlive(entry)));
+    const kept = this.#held.filter((_entry, index) => alive[index]);
+    if (kept.length === 0)
       throw new Error(
         "the transition's lock was lost: every connection that held it broke. Run it again: it goes on from what it finds.",
       );
+    const missing = this.#topology.databases.filter(
+      ({ name }) => !kept.some(({ database }) => database.name === name),
+    );
+    const attempt = await tryAll(missing, this.#access, this.#goal);
+    if ("holder" in attempt) throw new Error(`another transition has taken the lock: ${attempt.holder}`);
+    this.#held = [...kept, ...attempt.held];
   }
 
   async release(): Promise<void> {
@@ -86,18 +97,34 @@ export class TransitionLock {
   }
 }
 
-type Attempt = { readonly held: Held[] } | { readonly holder: string };
+/** Whether the connection that holds a lock still stands. */
+async function isAlive({ client, lost }: Held): Promise<boolean> {
+  if (lost) return false;
+  try {
+    await client.query("SELECT 1");
+    return true;
+  } catch {
+    // A database that was restarted by a step has let go; the caller counts who still holds.
+    return false;
+  }
+}
+
+type Attempt = { readonly held: Held[]; readonly silent: readonly string[] } | { readonly holder: string };
 
 /** Takes the lock everywhere or nowhere. The databases are asked in one order, so that two drivers never cross. */
-async function tryAll(topology: Topology, access: DatabaseAccess, goal: Goal): Promise<Attempt> {
+async function tryAll(
+  databases: readonly DatabaseNode[],
+  access: DatabaseAccess,
+  goal: Goal,
+): Promise<Attempt> {
   const held: Held[] = [];
-  const reasons: string[] = [];
-  for (const database of topology.databases) {
+  const silent: string[] = [];
+  for (const database of databases) {
     let client: pg.Client;
     try {
       client = await connectDatabase(database, access);
     } catch (error) {
-      reasons.push(`${database.name}: ${messageOf(error)}`);
+      silent.push(`${database.name}: ${messageOf(error)}`);
       continue;
     }
     const entry: Held = { database, client, lost: false };
@@ -116,9 +143,7 @@ async function tryAll(topology: Topology, access: DatabaseAccess, goal: Goal): P
     await Promise.all(held.map(({ client: other }) => other.end()));
     return { holder: `${holder} (on ${database.name})` };
   }
-  if (held.length === 0)
-    throw new Error(`no database answers, so nothing can be done from here: ${reasons.join("; ")}`);
-  return { held };
+  return { held, silent };
 }
 
 async function holderOf(client: pg.Client): Promise<string> {

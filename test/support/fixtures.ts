@@ -115,6 +115,7 @@ export function observedServer(name: ServerName): ServerObservation {
     name,
     observedAt: time,
     container: known({ state: "running", since: time }),
+    witness: known({ systemId: "7000000000000000001", highestTimeline: 1 }),
     health: known({
       state: isReadOnly ? "read-only" : "read-write",
       database: isReadOnly ? "read-only" : "shared",

@@ -21,10 +21,23 @@ own_last_record() {
   echo "${last:-$checkpoint}"
 }
 
-# Where the upstream's history left the own timeline: fork_point UPSTREAM THEIR_TIMELINE OWN_TIMELINE
-fork_point() {
+# The upstream's history of a timeline, a line a fork: upstream_history UPSTREAM TIMELINE
+upstream_history() {
   psql -XAtq -d "$(peer_conninfo "$1" replication replication) replication=true" -c "TIMELINE_HISTORY $2" |
-    tr '|' '\n' | awk -v own="$3" '$1 == own { print $2; exit }'
+    sed '1s/^[^|]*|//' | grep -v '^$'
+}
+
+# Where the upstream's history left the own timeline: fork_point UPSTREAM THEIR_TIMELINE OWN_TIMELINE
+fork_point() { upstream_history "$1" "$2" | awk -v own="$3" '$1 == own { print $2; exit }'; }
+
+# Whether a timeline of the same number is the same timeline on both sides. Two databases that were promoted without
+# knowing of each other have both given the next number.
+same_history() {
+  local own theirs
+  [ "$2" -gt 1 ] || return 0
+  own=$(grep -v '^$' "$(printf '%s/pg_wal/%08X.history' "$data_folder" "$2")" 2>/dev/null) || return 1
+  theirs=$(upstream_history "$1" "$2") || return 1
+  [ "$own" = "$theirs" ]
 }
 
 # Writes rejoin.json: rejoined METHOD REASON FORK OWN_END KEPT_AT
@@ -71,22 +84,26 @@ rejoin() {
     intent_changed && return 1
     pause 0.1
   done
-  if [ "$their" -eq "$own" ]; then
+  if [ "$their" -eq "$own" ] && same_history "$upstream" "$own"; then
     rejoined as-is "$upstream is on the same timeline $own" "" "" ""
     return 0
   fi
   last=$(own_last_record)
-  fork=$(fork_point "$upstream" "$their" "$own")
-  if [ -n "$fork" ] && ! lsn_at_least "$last" "$fork"; then
-    rejoined as-is "own data ends before timeline $their begins" "$fork" "$last" ""
-    return 0
+  fork=
+  if [ "$their" -gt "$own" ]; then
+    fork=$(fork_point "$upstream" "$their" "$own")
+    if [ -n "$fork" ] && ! lsn_at_least "$last" "$fork"; then
+      rejoined as-is "own data ends before timeline $their begins" "$fork" "$last" ""
+      return 0
+    fi
   fi
-  report rejoining "own data went on after timeline $their began at ${fork:-an unknown place}, its last record is at $last"
+  report rejoining "own data went its own way (timeline $own, last record at $last; $upstream left that timeline at ${fork:-an unknown place})"
   kept=$(keep_aside)
-  if [ -n "$fork" ] && run pg_rewind --target-pgdata="$data_folder" --config-file="$config_folder/postgresql.conf" \
-    --source-server="$(peer_conninfo "$upstream" rewind postgres)" --no-sync; then
+  # pg_rewind tells timelines apart by their number only.
+  if [ "$their" -gt "$own" ] && run pg_rewind --target-pgdata="$data_folder" --source-server="$(peer_conninfo "$upstream" rewind postgres)" \
+    --config-file="$config_folder/postgresql.conf" --no-sync; then
     sync -f "$data_folder"
-    rejoined rewind "own data was set back to where timeline $their began" "$fork" "$last" "$kept"
+    rejoined rewind "own data was set back to where it left the timeline of $upstream" "$fork" "$last" "$kept"
     return 0
   fi
   copy_from_upstream || return 1
