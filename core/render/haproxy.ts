@@ -3,11 +3,9 @@ import { configurationFolder } from "./files.ts";
 
 /**
  * How often HAProxy asks, and how long it waits for an answer, in milliseconds. A killed server's address goes silent
- * instead of refusing, so the worst case until it is out is interval + timeout + fastInterval + timeout = 950 ms. With
- * traffic it is out sooner: two connections in a row that were not made within 300 ms (`observe layer4`), and the
- * requests behind them go to the next server.
+ * instead of refusing, so the worst case until it is out is interval + timeout + fastInterval + timeout = 800 ms.
  */
-export const checkTiming = { interval: 250, fastInterval: 150, timeout: 275, fall: 2, rise: 1 } as const;
+export const checkTiming = { interval: 150, fastInterval: 100, timeout: 275, fall: 2, rise: 1 } as const;
 
 /**
  * `haproxy.cfg`: one TLS entry point; primary → secondary → read-only by the servers' own health. HAProxy takes the
@@ -41,7 +39,7 @@ defaults
     # idempotency key, and the servers do the same key only once.
     option http-buffer-request
     retry-on conn-failure empty-response
-    timeout connect 300ms
+    timeout connect 500ms
     timeout client 60s
     timeout server 60s
     timeout http-request 10s
@@ -73,7 +71,7 @@ backend servers
     # /primary, /secondary, /read-only: 200 only while that server can do its duty (docs/server-endpoints.md).
     http-check send meth GET uri-lf /%[srv_name]
     http-check expect status 200
-    default-server ssl ca-file ${configurationFolder}/ca.crt verify required inter ${interval}ms fastinter ${fastInterval}ms downinter ${interval}ms fall ${fall} rise ${rise} resolvers engine init-addr last,libc,none on-marked-down shutdown-sessions observe layer4 error-limit 2 on-error mark-down
+    default-server ssl ca-file ${configurationFolder}/ca.crt verify required inter ${interval}ms fastinter ${fastInterval}ms downinter ${interval}ms fall ${fall} rise ${rise} resolvers engine init-addr last,libc,none on-marked-down shutdown-sessions
 ${servers.join("\n")}
 
 # Without any usable server the answer is as clear as a server's own.
