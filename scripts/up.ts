@@ -5,8 +5,9 @@ import { Command } from "commander";
 import { execa } from "execa";
 import pc from "picocolors";
 import { judge } from "../core/status.ts";
+import { clearDeadLocks } from "./cli/deadLock.ts";
 import { main, stackName } from "./cli/main.ts";
-import { explain, readStack } from "./cli/pulumi.ts";
+import { explain, projectName, readStack } from "./cli/pulumi.ts";
 import { renderStatus } from "./cli/statusTable.ts";
 import { observe } from "./observe/index.ts";
 import { pulumiEnvironment, setup } from "./setup/index.ts";
@@ -49,6 +50,8 @@ async function applyStack(name: string, isJson: boolean): Promise<void> {
   if (selected.failed) throw new Error(explain(selected.stderr));
   if (!existsSync(`Pulumi.${name}.yaml`))
     process.stderr.write(`stack ${name} has no Pulumi.${name}.yaml: every setting has its default\n`);
+  for (const { pid, since } of clearDeadLocks(projectName, name))
+    process.stderr.write(`removed the lock of a pulumi that was killed (process ${pid}, since ${since})\n`);
   const up = await execa(
     "pulumi",
     ["up", "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs", "--stack", name],

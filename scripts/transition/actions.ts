@@ -11,6 +11,7 @@ import { readIntent, writeIntent } from "../node/intentFile.ts";
 import { containerOf } from "../observe/index.ts";
 import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
 import { awaitCopy, awaitStreaming } from "./awaitStreaming.ts";
+import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
 
 /** What a step needs, and how it tells of its progress. */
@@ -75,6 +76,7 @@ async function switchOver(
     const stoppedSeconds = (performance.now() - writesStoppedAt) / 1000;
     if (stopped.state !== "shut down")
       throw new Error(`${from} did not stop in order (it is "${stopped.state}")`);
+    await pauseAt("stopped:switch-over", context.progress);
     const taken = await takeOver.go<{ replayedLsn: string; timeline: number }>(
       [stopped.lsn, String(stopped.timeline), JSON.stringify(primaryIntent(context.goal))],
       60,

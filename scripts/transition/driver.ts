@@ -13,6 +13,7 @@ import { messageOf } from "../observe/container.ts";
 import { type ObserverAccess, observe } from "../observe/index.ts";
 import { type ActionContext, type ActionDetails, act } from "./actions.ts";
 import { actor, TransitionLock } from "./lock.ts";
+import { pauseAt } from "./pauseAt.ts";
 
 /** A transition that must not run: why, and what a person can do. Nothing was changed. */
 export class RefusedError extends Error {
@@ -91,7 +92,9 @@ async function steps(
     const step = todo[0];
     if (!step) return;
     await lock.renew();
+    await pauseAt(`before:${step.kind}`, context.progress);
     await record.step(step, () => act(step, context));
+    await pauseAt(`after:${step.kind}`, context.progress);
   }
   throw new Error(
     `${run.goal.transition}: no end after ${maximumRounds} steps. The evidence shows what was tried.`,
