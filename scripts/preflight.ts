@@ -96,7 +96,8 @@ async function portProblems(
   ].filter((port) => port.host === host.name && !engine.ownPorts.has(port.port));
   const problems = await Promise.all(
     wanted.map(async ({ name, address, port }): Promise<Problem[]> => {
-      const holder = engine.held.get(port) ?? (engine.local ? await localHolder(address, port) : undefined);
+      const holder =
+        engine.held.get(port) ?? (engine.local ? await localHolder(host, address, port) : undefined);
       if (holder === undefined) return [];
       return [
         {
@@ -111,17 +112,16 @@ async function portProblems(
   return problems.flat();
 }
 
-/** Who holds a port of this machine that cannot be listened on; undefined where it is free. */
-function localHolder(address: string, port: number): Promise<string | undefined> {
+/** Who holds a port of this machine that cannot be listened on; undefined where it is free, or cannot be known. */
+function localHolder(host: Host, address: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const probe = createServer();
-    probe.once("error", (error: NodeJS.ErrnoException) =>
-      resolve(
-        error.code === "EADDRINUSE"
-          ? "another program of this machine"
-          : `nobody, but ${error.code ?? error.message}`,
-      ),
-    );
+    probe.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE") resolve("another program of this machine");
+      // The host's own address is not here: the socket leads to an engine somewhere else (a VM, a namespace).
+      else if (error.code === "EADDRNOTAVAIL" && address === host.address) resolve(undefined);
+      else resolve(`nobody, but ${error.code ?? error.message}`);
+    });
     probe.listen({ host: address, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
   });
 }
