@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Deployment } from "../support/deployment.ts";
+import { eventually, healthy, Nodes } from "../support/nodes.ts";
+
+/**
+ * A standby that was cut off may not have heard of a promotion elsewhere. PostgreSQL then gives the same timeline number
+ * a second time, and tells two histories apart by their number only.
+ */
+describe("a promotion that the other database never heard of", () => {
+  let deployment: Deployment;
+  let nodes: Nodes;
+
+  beforeAll(async () => {
+    deployment = await Deployment.start("timelines");
+    nodes = await Nodes.of(deployment);
+  });
+
+  afterAll(async () => {
+    await deployment?.[Symbol.asyncDispose]();
+  });
+
+  const timeline = async (node: string) =>
+    Number(
+      await nodes.sql(
+        node,
+        "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int",
+      ),
+    );
+
+  it("gets a number of its own where a server remembers the other one, and the old data is set back", async () => {
+    const before = await timeline("shared-database");
+    const unheard = await bumpTimeline();
+    expect(unheard).toBe(before + 1);
+    await eventually("a server has seen it", async () => {
+      const { body } = await nodes.request("primary-server", "/witness");
+      return (JSON.parse(body) as { highestTimeline: number }).highestTimeline === unheard;
+    });
+    await nodes.docker("kill", nodes.container("shared-database"));
+    await reconnect();
+    const promoted = await deployment.script("scripts/transition.ts", [
+      "promote",
+      "--id",
+      "unheard-1",
+      "--allow-data-loss",
+    ]);
+    expect(promoted.exitCode, promoted.all).toBe(0);
+    expect(await timeline("read-only-database")).toBe(unheard + 1);
+    await expectSameData();
+  });
+
+  it("is not taken for the same one where nobody remembers: the old data is copied again", async () => {
+    const restored = await deployment.script("scripts/transition.ts", ["restore", "--id", "back"]);
+    expect(restored.exitCode, restored.all).toBe(0);
+    await healthy(deployment);
+    for (const server of ["primary-server", "secondary-server", "read-only-server"])
+      await nodes.docker("stop", nodes.container(server));
+    const unheard = await bumpTimeline();
+    await nodes.docker("kill", nodes.container("shared-database"));
+    await reconnect();
+    const promoted = await deployment.script("scripts/transition.ts", [
+      "promote",
+      "--id",
+      "unheard-2",
+      "--allow-data-loss",
+    ]);
+    expect(promoted.exitCode, promoted.all).toBe(0);
+    expect(await timeline("read-only-database")).toBe(unheard);
+    const rejoin = await nodes.exec("shared-database", "cat", "/var/lib/pg-continuity/rejoin.json");
+    expect(JSON.parse(rejoin.stdout)).toMatchObject({ method: "base-backup", transitionId: "unheard-2" });
+    expect(JSON.parse(rejoin.stdout).keptAt).toMatch(/data\.diverged-/);
+    await expectSameData();
+  });
+
+  /** The shared database is promoted to a timeline that the cut-off read-only database never hears of. */
+  async function bumpTimeline(): Promise<number> {
+    await nodes.docker("network", "disconnect", nodes.network, nodes.container("read-only-database"));
+    await nodes.exec("shared-database", "bash", "-c", "touch /var/lib/postgresql/data/standby.signal");
+    // A restart of the container with its intent unchanged: it was told to be the primary, finds itself a standby,
+    // and promotes itself. The guard has nobody but servers to ask, or a person's word.
+    await nodes.docker("restart", nodes.container("shared-database"));
+    await eventually(
+      "shared is writable again",
+      async () => {
+        const answer = await nodes.exec(
+          "shared-database",
+          "psql",
+          "-XAtq",
+          "-d",
+          "postgres",
+          "-c",
+          "SELECT NOT pg_is_in_recovery()",
+        );
+        if (answer.stdout.trim() === "t") return true;
+        await nodes.exec("shared-database", "override-guard");
+        return false;
+      },
+      60,
+    );
+    await nodes.sql("shared-database", "CREATE TABLE IF NOT EXISTS own_way (row text)");
+    await nodes.sql("shared-database", "INSERT INTO own_way VALUES ('only here')");
+    return timeline("shared-database");
+  }
+
+  async function reconnect(): Promise<void> {
+    const container = nodes.container("read-only-database");
+    await nodes.docker("network", "connect", "--alias", "read-only-database", nodes.network, container);
+  }
+
+  /** Nothing of what only the old primary had is left in it, and what is written now arrives there. */
+  async function expectSameData(): Promise<void> {
+    expect(await nodes.sql("shared-database", "SELECT to_regclass('own_way') IS NULL")).toBe("t");
+    const table = `after_${Date.now()}`;
+    await nodes.sql("read-only-database", `CREATE TABLE ${table} AS SELECT 1`);
+    await eventually(
+      "a write arrives",
+      async () => (await nodes.sql("shared-database", `SELECT to_regclass('${table}') IS NOT NULL`)) === "t",
+    );
+  }
+});
