@@ -4,6 +4,7 @@ import { type Problem, ProblemsError } from "../core/problems.ts";
 import { allNodes, type Host, type Topology } from "../core/topology.ts";
 import { connectEngine } from "./docker/engine.ts";
 import { messageOf } from "./observe/container.ts";
+import { removalProblems } from "./removal.ts";
 
 /** Free space, in bytes, below which nothing new is started: images, data and WAL need room to grow. */
 const minimumFreeBytes = 2 * 1024 ** 3;
@@ -74,6 +75,7 @@ async function inspectEngine(host: Host, topology: Topology, measure: FreeSpace)
       }
     const local = host.docker.startsWith("unix://");
     const problems = await portProblems(topology, host, { held, ownPorts, local });
+    problems.push(...(await removalProblems(host, topology)));
     if (local) problems.push(...(await diskProblems(host, String(info.DockerRootDir), measure)));
     return { reachable: true, problems };
   } catch (error) {

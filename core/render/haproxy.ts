@@ -4,8 +4,10 @@ import { configurationFolder } from "./files.ts";
 /**
  * How often HAProxy asks, and how long it waits for an answer, in milliseconds. A killed server's address goes silent
  * instead of refusing, so the worst case until it is out is interval + timeout + fastInterval + timeout = 800 ms.
+ * HAProxy gives connection and TLS handshake no longer than the interval: a short one takes a busy server out, and its
+ * requests with it.
  */
-export const checkTiming = { interval: 150, fastInterval: 100, timeout: 275, fall: 2, rise: 1 } as const;
+export const checkTiming = { interval: 250, fastInterval: 50, timeout: 250, fall: 2, rise: 1 } as const;
 
 /**
  * `haproxy.cfg`: one TLS entry point; primary → secondary → read-only by the servers' own health. HAProxy takes the
