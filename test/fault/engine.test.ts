@@ -4,7 +4,6 @@ import { Deployment } from "../support/deployment.ts";
 import { canRunEngine, TestEngine } from "../support/engine.ts";
 import { underLoad } from "../support/load.ts";
 import { healthy, Nodes } from "../support/nodes.ts";
-import { reap } from "../support/run.ts";
 
 // Needs root and dockerd. The machine's own engine is never restarted: others may use it.
 describe.runIf(canRunEngine)("the Docker engine is restarted under write load", () => {
@@ -24,7 +23,6 @@ describe.runIf(canRunEngine)("the Docker engine is restarted under write load", 
   afterAll(async () => {
     await deployment?.[Symbol.asyncDispose]();
     await engine?.[Symbol.asyncDispose]();
-    await reap(run.prefix);
   });
 
   it.each([
