@@ -1,0 +1,213 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Deployment } from "../support/deployment.ts";
+import { eventually, healthy, Nodes } from "../support/nodes.ts";
+import { damages, evidenceOf, roles, transition, undamaged, underLoad } from "../support/transition.ts";
+import {
+  acceptsWrites,
+  cutOff,
+  divergeAndKill,
+  inVolumes,
+  nodeSays,
+  reconnect,
+} from "../support/transitionFaults.ts";
+import { WorkingProcess } from "../support/transitionProcess.ts";
+
+const data = "/var/lib/postgresql/data";
+const servers = ["primary-server", "secondary-server", "read-only-server"];
+
+// One story, told in order: each test begins where the one before has ended.
+describe.sequential("the shared database is gone", () => {
+  let deployment: Deployment;
+  let nodes: Nodes;
+
+  beforeAll(async () => {
+    deployment = await Deployment.start("emergency");
+    nodes = await Nodes.of(deployment);
+    await healthy(deployment);
+  });
+  afterAll(async () => {
+    await deployment?.[Symbol.asyncDispose]();
+  });
+
+  const tableIn = (node: string, table: string) =>
+    nodes.sql(node, `SELECT to_regclass('${table}') IS NOT NULL`);
+  const expectPromoted = async () =>
+    expect(await roles(deployment)).toMatchObject({
+      "read-only database": "primary",
+      "shared database": "standby",
+      "read-only server": "acting-primary",
+    });
+
+  it("a promote is refused without a word about data loss, and says the last known position", async () => {
+    await divergeAndKill(nodes, "first");
+    const { exitCode, all } = await transition(deployment, "promote", "E-1");
+    expect([exitCode, all]).toEqual([4, expect.stringContaining("the container of shared is stopped")]);
+    expect(all).toMatch(/zero loss cannot be proved: read-only has replayed up to 0\/\w+ on timeline 1/);
+    expect(all).toContain('accept the loss for this transition: "pulumi config set allowDataLoss E-1"');
+    expect(await nodes.sql("read-only-database", "SELECT pg_is_in_recovery()")).toBe("t");
+    expect(evidenceOf(deployment, "E-1")).toMatchObject({ verdict: "refused", steps: [] });
+  });
+
+  it("a word for another transition does not count", async () => {
+    deployment.configure({ transition: "promote", transitionId: "E-2", allowDataLoss: "E-1" });
+    const { exitCode, all } = await deployment.preview();
+    expect([exitCode, all]).not.toEqual([0, expect.anything()]);
+    expect(all).toContain('"pulumi config set allowDataLoss E-2"');
+    deployment.configure({ transition: undefined, transitionId: undefined, allowDataLoss: undefined });
+  });
+
+  it("with the word it promotes; the old one comes back rewound, its own data is kept aside", async () => {
+    const { exitCode, all } = await transition(deployment, "promote", "E-3", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("WRITES MAY BE LOST")]);
+    await expectPromoted();
+    const evidence = evidenceOf(deployment, "E-3");
+    expect(evidence).toMatchObject({ verdict: "done, degraded", lostWrites: null, error: null });
+    expect(evidence.steps.map(({ step }) => step.split(" ")[0])).toEqual(["fence", "promote", "shared"]);
+    const rejoin = evidence.steps.at(-1)?.details.rejoin as Record<string, string>;
+    expect(rejoin).toMatchObject({
+      method: "rewind",
+      transitionId: "E-3",
+      forkLsn: expect.stringMatching(/^0\/\w+$/),
+      lastRecordLsn: expect.stringMatching(/^0\/\w+$/),
+      keptAt: expect.stringContaining(`${data}.diverged-`),
+    });
+    expect(Number.parseInt(rejoin.lastRecordLsn?.slice(2) ?? "", 16)).toBeGreaterThan(
+      Number.parseInt(rejoin.forkLsn?.slice(2) ?? "", 16),
+    );
+    expect(await tableIn("shared-database", "first")).toBe("f");
+    const kept = await nodes.exec("shared-database", "pg_controldata", rejoin.keptAt ?? "");
+    expect(kept).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/TimeLineID: +1\n/) });
+  });
+
+  it("the disk of the old primary is lost too: restore copies it, and loses nothing", async () => {
+    await nodes.docker("kill", nodes.container("shared-database"));
+    await inVolumes(nodes, "shared-database", `rm -rf ${data} ${data}.diverged-*`);
+    const { result, load, report } = await underLoad(deployment, () =>
+      transition(deployment, "restore", "E-4"),
+    );
+    expect([result.exitCode, result.all]).toEqual([0, expect.stringContaining("restore: done")]);
+    expect(report.failed).toEqual([]);
+    expect(await damages(deployment, load)).toEqual(undamaged);
+    await healthy(deployment);
+  });
+
+  it("the old one cannot be rewound, because its WAL is gone: it is copied again", async () => {
+    await divergeAndKill(nodes, "second");
+    await inVolumes(nodes, "shared-database", `rm -f ${data}/pg_wal/0*`);
+    const { exitCode, all } = await transition(deployment, "promote", "E-5", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    const evidence = evidenceOf(deployment, "E-5");
+    expect(evidence.steps.at(-1)?.details.rejoin).toMatchObject({
+      method: "base-backup",
+      keptAt: expect.stringContaining(`${data}.diverged-`),
+    });
+    await expectPromoted();
+    expect(await tableIn("shared-database", "second")).toBe("f");
+    expect((await transition(deployment, "restore", "E-5")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
+  it("an old primary that is only cut off is stopped before the other one is promoted", async () => {
+    await cutOff(nodes, "shared-database");
+    const refused = await transition(deployment, "promote", "E-6");
+    expect([refused.exitCode, refused.all]).toEqual([
+      4,
+      expect.stringContaining("zero loss cannot be proved"),
+    ]);
+    expect(await acceptsWrites(nodes, "shared")).toBe(true);
+    const promote = WorkingProcess.transition(
+      deployment,
+      "promote",
+      "E-6",
+      "after:fence",
+      "--allow-data-loss",
+    );
+    await promote.says("paused at after:fence");
+    expect(await nodes.inspect("shared-database", "{{.State.Running}}")).toBe("false");
+    expect(await nodes.sql("read-only-database", "SELECT pg_is_in_recovery()")).toBe("t");
+    await promote.killTree();
+    await reconnect(nodes, "shared-database");
+    const { exitCode, all } = await transition(deployment, "promote", "E-6", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    await expectPromoted();
+    expect((await transition(deployment, "restore", "E-6")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
+  describe.sequential("and an old primary that could not be fenced comes back", () => {
+    beforeAll(async () => {
+      const oldIntent = await nodes.exec("shared-database", "cat", "/var/lib/pg-continuity/intent.json");
+      await nodes.docker("kill", nodes.container("shared-database"));
+      const promote = WorkingProcess.transition(
+        deployment,
+        "promote",
+        "E-7",
+        "after:promote",
+        "--allow-data-loss",
+      );
+      await promote.says("paused at after:promote");
+      await promote.killTree();
+      // As if its host had been out of reach: it still thinks that it is the primary.
+      await inVolumes(
+        nodes,
+        "shared-database",
+        `printf '%s' '${oldIntent.stdout}' > /var/lib/pg-continuity/intent.json`,
+      );
+    });
+
+    /** Starts the old primary, and sees that not one write gets in for some seconds. Says what it says of itself. */
+    async function returnsClosed(): Promise<string> {
+      await nodes.docker("start", nodes.container("shared-database"));
+      let writes = 0;
+      const until = Date.now() + 4000;
+      while (Date.now() < until) if (await acceptsWrites(nodes, "shared")) writes++;
+      expect(writes).toBe(0);
+      const said = await nodeSays(nodes, "shared");
+      await nodes.docker("stop", nodes.container("shared-database"));
+      return said;
+    }
+
+    it("with the new primary up: closed, it names the timeline", async () => {
+      expect(await returnsClosed()).toMatch(
+        /closed: database read-only is on timeline \d+, own is \d+: it was promoted/,
+      );
+    });
+
+    it("with the new primary down and a server up: closed, by the witness", async () => {
+      await nodes.docker("stop", nodes.container("read-only-database"));
+      expect(await returnsClosed()).toMatch(/closed: witness \S+ has seen timeline \d+, own is \d+/);
+    });
+
+    it("with nobody there: closed, it says how a person overrides, and the override opens it", async () => {
+      await Promise.all(servers.map((node) => nodes.docker("stop", nodes.container(node))));
+      expect(await returnsClosed()).toMatch(/closed: nobody can say .* docker exec \S+ override-guard$/);
+      await nodes.docker("start", nodes.container("shared-database"));
+      await eventually("it waits closed", async () => (await nodeSays(nodes, "shared")).startsWith("closed"));
+      expect(await nodes.exec("shared-database", "override-guard")).toMatchObject({ exitCode: 0 });
+      await eventually("it opens", () => acceptsWrites(nodes, "shared"), 20);
+      // It is closed again at once when it hears of the promotion: by a server that has seen it.
+      await nodes.docker("start", nodes.container("secondary-server"));
+      await eventually(
+        "it is closed",
+        async () => (await nodeSays(nodes, "shared")).startsWith("closed"),
+        20,
+      );
+      await sleep(1000);
+      expect(await acceptsWrites(nodes, "shared")).toBe(false);
+    });
+
+    it("the same promote run again sets it back, and all is well after a restore", async () => {
+      for (const node of ["read-only-database", ...servers])
+        await nodes.docker("start", nodes.container(node));
+      await eventually("the new primary is open", () => acceptsWrites(nodes, "read-only"));
+      const { exitCode, all } = await transition(deployment, "promote", "E-7", "--allow-data-loss");
+      expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+      await expectPromoted();
+      const { result, load } = await underLoad(deployment, () => transition(deployment, "restore", "E-7"));
+      expect([result.exitCode, result.all]).toEqual([0, expect.stringContaining("restore: done")]);
+      expect(await damages(deployment, load)).toEqual(undamaged);
+      await healthy(deployment);
+    });
+  });
+});

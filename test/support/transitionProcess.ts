@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { projectFolder } from "../../scripts/setup/paths.ts";
+import type { PausePoint } from "../../scripts/transition/pauseAt.ts";
+import type { Deployment } from "./deployment.ts";
+import { eventually } from "./nodes.ts";
+
+/** A program that works on a stack, as a process that can be watched and killed. */
+export class WorkingProcess {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<number | null>;
+  output = "";
+
+  private constructor(command: string, args: readonly string[], environment: Record<string, string>) {
+    this.#child = spawn(command, args, {
+      cwd: projectFolder,
+      env: environment,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on("data", (chunk: Buffer) => {
+        this.output += chunk.toString();
+      });
+    this.#ended = new Promise((resolve) => this.#child.once("exit", (code) => resolve(code)));
+  }
+
+  /** `npm run transition -- NAME --id ID`, held at a point where one is given. */
+  static transition(
+    deployment: Deployment,
+    name: string,
+    id: string,
+    pause?: PausePoint,
+    ...options: string[]
+  ) {
+    const script = ["--import=tsx", "scripts/transition.ts", "--stack", deployment.stack, name, "--id", id];
+    return new WorkingProcess(process.execPath, [...script, ...options], environmentOf(deployment, pause));
+  }
+
+  /** `pulumi up` with what the config says, held at a point where one is given. */
+  static up(deployment: Deployment, pause?: PausePoint) {
+    return new WorkingProcess(
+      "pulumi",
+      ["up", "--yes", "--skip-preview", "--non-interactive", "--stack", deployment.stack],
+      environmentOf(deployment, pause),
+    );
+  }
+
+  /** Waits until it has printed something. @throws with all that it has printed */
+  async says(text: string | RegExp, seconds = 60): Promise<void> {
+    const found = () => (typeof text === "string" ? this.output.includes(text) : text.test(this.output));
+    try {
+      await eventually(
+        `${text}`,
+        async () => {
+          if (!found() && this.#child.exitCode !== null) return "ended";
+          return found() || undefined;
+        },
+        seconds,
+      );
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error}; it printed:\n${this.output}`);
+    }
+    if (!found()) throw new Error(`it ended without saying ${text}:\n${this.output}`);
+  }
+
+  /** The exit code; null after a signal. */
+  ended(): Promise<number | null> {
+    return this.#ended;
+  }
+
+  /** Ends only the program itself, at once; what it has started lives on. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+
+  /** Ends the program and everything that it has started, at once: the machine that it ran on is gone. */
+  async killTree(): Promise<void> {
+    for (const pid of descendants(this.#pid)) tryKill(pid);
+    await this.#ended;
+  }
+
+  /** Processes that it has started, and theirs, that live now. */
+  get descendants(): readonly number[] {
+    return descendants(this.#pid).slice(1);
+  }
+
+  get #pid(): number {
+    if (this.#child.pid === undefined) throw new Error("the process was not started");
+    return this.#child.pid;
+  }
+}
+
+function environmentOf(deployment: Deployment, pause: PausePoint | undefined): Record<string, string> {
+  return { ...deployment.environment, ...(pause ? { PG_CONTINUITY_PAUSE_AT: pause } : {}) };
+}
+
+/** A process and all below it, parents first. */
+function descendants(root: number): readonly number[] {
+  const children = new Map<number, number[]>();
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    const parent = parentOf(Number(entry));
+    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+  }
+  const found = [root];
+  for (const pid of found) found.push(...(children.get(pid) ?? []));
+  return found;
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    // The name is in parentheses and may hold anything; after it come state and parent.
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    // It has just ended.
+    return undefined;
+  }
+}
+
+/** Kills a process; one that has ended meanwhile is no error. */
+export function tryKill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
