@@ -135,6 +135,15 @@ export function deriveTopology(project: string, stack: string, settings: Setting
   };
 }
 
+/** The names of all nodes of a model. */
+export function nodeNamesOf(model: Model): readonly string[] {
+  return [
+    ...databasesOf[model].map((name) => `${name}-database`),
+    ...serversOf[model].map((name) => `${name}-server`),
+    "gateway",
+  ];
+}
+
 /** Every node of the topology, databases first. */
 export function allNodes(topology: Topology): readonly (DatabaseNode | ServerNode | GatewayNode)[] {
   return [...topology.databases, ...topology.servers, topology.gateway];

@@ -58,9 +58,19 @@ export async function verifyDeployment(stack: DeployedStack): Promise<readonly C
       ? { what, ok: true, detail: `from database ${read.value}` }
       : { what, ok: false, detail: read.reason };
   };
+  const readBacks = await Promise.all(topology.servers.map(readBack));
+  const removed = await patiently(async () => {
+    const { status, body } = await ask(topology.gateway, ca, `/api/resources/${id}`, {
+      method: "DELETE",
+      headers: { authorization: headers.authorization },
+    });
+    if (status !== 200) throw new Error(`answered ${status}: ${body.slice(0, 200)}`);
+    return "it is gone again";
+  });
   return [
     { what: "store a resource through the gateway", ok: true, detail: `served by ${by}` },
-    ...(await Promise.all(topology.servers.map(readBack))),
+    ...readBacks,
+    { what: "delete it again", ok: removed.ok, detail: removed.ok ? removed.value : removed.reason },
     ...(await replicationChecks(stack)),
   ];
 }

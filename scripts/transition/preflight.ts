@@ -1,8 +1,8 @@
-import type { Topology } from "../../core/topology.ts";
-import { allNodes } from "../../core/topology.ts";
+import { nodeNamesOf, type Topology } from "../../core/topology.ts";
 import { renderPreflight } from "../../core/transition/report.ts";
 import type { Goal } from "../../core/transition/step.ts";
 import { viewOf } from "../../core/transition/view.ts";
+import { models } from "../../core/vocabulary.ts";
 import { connectEngine } from "../docker/engine.ts";
 import type { ObserverAccess } from "../observe/index.ts";
 import { planNow } from "./driver.ts";
@@ -65,6 +65,10 @@ async function appliedAt(
     )?.endedAt;
 }
 
+function sameNodes(names: readonly string[], deployed: ReadonlySet<string>): boolean {
+  return names.length === deployed.size && names.every((name) => deployed.has(name));
+}
+
 /** A transition and another set of nodes in one `up`: each is hard enough to review alone. */
 async function modelChange(topology: Topology): Promise<{ reason: string; remedy: string } | undefined> {
   const deployed = new Set<string>();
@@ -83,11 +87,11 @@ async function modelChange(topology: Topology): Promise<{ reason: string; remedy
       return undefined;
     }
   }
-  const wanted = allNodes(topology).map(({ node }) => node);
-  const removed = [...deployed].filter((node) => !wanted.includes(node));
-  if (removed.length === 0 || deployed.size === 0) return undefined;
+  // Compared with whole models: a container that is gone by accident is no change of the model.
+  const before = models.find((model) => sameNodes(nodeNamesOf(model), deployed));
+  if (before === undefined || before === topology.model) return undefined;
   return {
-    reason: `the same change would remove ${removed.join(", ")}`,
+    reason: `the same change would turn the model from ${before} into ${topology.model}`,
     remedy: "Change the model and run the transition one after the other.",
   };
 }

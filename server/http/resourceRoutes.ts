@@ -2,7 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { createResourceSchema, encodeCursor, idSchema, listQuerySchema } from "../resources/schema.ts";
-import { findResource, findSealedSecret, insertResource, listResources } from "../resources/store.ts";
+import {
+  deleteResource,
+  findResource,
+  findSealedSecret,
+  insertResource,
+  listResources,
+} from "../resources/store.ts";
 import { idempotencyKeyPattern } from "../writes/idempotency.ts";
 import type { App } from "./app.ts";
 import { HttpProblem } from "./problem.ts";
@@ -33,6 +39,24 @@ export function resourceRoutes(app: App, services: () => Services): void {
     if (result.status === 201 && "id" in result.body) {
       reply.header("location", `/api/resources/${String(result.body.id)}`);
     }
+    return from(reply, result.database).code(result.status).send(result.body);
+  });
+
+  app.delete("/resources/:id", async (request, reply) => {
+    const { id } = validate(idSchema, request.params);
+    const key = idempotencyKey(request, reply);
+    const { writer, hasher } = services();
+    const result = await writer.run({
+      actor: administrator,
+      key,
+      requestHash: hasher.hash("DELETE /api/resources", { id }),
+      work: async (client) => {
+        const deleted = await deleteResource(client, id);
+        return deleted ? { status: 200, body: deleted } : { status: 404, body: { id } };
+      },
+    });
+    if (result.replayed) reply.header("idempotency-replayed", "true");
+    if (result.status === 404) throw notFound(id, result.database);
     return from(reply, result.database).code(result.status).send(result.body);
   });
 

@@ -13,6 +13,7 @@ export function migrations(context: MigrationContext): Record<string, Migration>
   return {
     "0001-resources": { up: (db) => resources(db, context) },
     "0002-replays": { up: replays },
+    "0003-deletes": { up: (db) => deletes(db, context) },
   };
 }
 
@@ -66,4 +67,9 @@ async function resources(
 /** How often a recorded answer was given again. Counting makes a repeated write a write, see `transact`. */
 async function replays(db: Kysely<unknown>): Promise<void> {
   await sql`alter table vault.idempotency_keys add column replays int not null default 0`.execute(db);
+}
+
+/** Resources can be deleted. */
+async function deletes(db: Kysely<unknown>, { applicationRole }: MigrationContext): Promise<void> {
+  await sql`grant delete on vault.resources to ${sql.id(applicationRole)}`.execute(db);
 }

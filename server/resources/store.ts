@@ -43,6 +43,16 @@ export async function listResources(
   return { items: rows.slice(0, query.limit), more: rows.length > query.limit };
 }
 
+/** Deletes a resource with its secret. Returns what it was, null where there is none. */
+export async function deleteResource(client: ClientBase, id: string): Promise<Resource | null> {
+  const { rows } = await client.query<Resource>({
+    name: "delete-resource",
+    text: `delete from vault.resources where id = $1 returning ${columns}`,
+    values: [id],
+  });
+  return rows[0] ?? null;
+}
+
 export async function findResource(client: ClientBase, id: string): Promise<Resource | null> {
   const { rows } = await client.query<Resource>({
     name: "find-resource",

@@ -130,6 +130,17 @@ describe.sequential("application servers on a primary and a streaming standby", 
     expect((await primary.send("HEAD", "/primary")).status).toBe(200);
   });
 
+  test("a resource is deleted once, with its secret", async () => {
+    const body = { name: "short-lived", account: "a", secret: "s" };
+    const { id } = (await primary.send("POST", "/api/resources", body)).body;
+    const deleted = await primary.send("DELETE", `/api/resources/${id}`);
+    expect(deleted).toMatchObject({ status: 200, body: { id, name: "short-lived" } });
+    for (const path of [`/api/resources/${id}`, `/api/resources/${id}/secret`])
+      expect((await primary.send("GET", path)).status).toBe(404);
+    expect((await primary.send("DELETE", `/api/resources/${id}`)).status).toBe(404);
+    expect((await primary.send("DELETE", "/api/resources/no-uuid")).status).toBe(400);
+  });
+
   test("a resource created by the primary server is read from the replica", async () => {
     const input = { name: "router", account: "admin", secret };
     const first = await primary.send("POST", "/api/resources", input, { "idempotency-key": "change-1" });
@@ -194,7 +205,7 @@ describe.sequential("application servers on a primary and a streaming standby", 
       ["GET", "/api/resources/1", undefined, {}, 400],
       ["GET", "/api/resources/%zz", undefined, {}, 400],
       ["GET", "/api/resources/00000000-0000-4000-8000-000000000000", undefined, {}, 404],
-      ["DELETE", `/api/resources/${created.id}`, undefined, {}, 404],
+      ["PATCH", `/api/resources/${created.id}`, undefined, {}, 404],
       ["GET", "/nothing", undefined, {}, 404],
     ];
     for (const [method, path, body, headers, status] of cases) {
