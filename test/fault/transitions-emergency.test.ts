@@ -36,7 +36,7 @@ describe.sequential("the shared database is gone", () => {
     expect(await roles(deployment)).toMatchObject({
       "read-only database": "primary",
       "shared database": "standby",
-      "read-only server": "acting-primary",
+      "read-only server": "read-write",
     });
 
   it("a promote is refused without a word about data loss, and says the last known position", async () => {
@@ -120,7 +120,7 @@ describe.sequential("the shared database is gone", () => {
       deployment,
       "promote",
       "E-6",
-      "after:fence",
+      { at: "after:fence" },
       "--allow-data-loss",
     );
     await promote.says("paused at after:fence");
@@ -143,7 +143,7 @@ describe.sequential("the shared database is gone", () => {
         deployment,
         "promote",
         "E-7",
-        "after:promote",
+        { at: "after:promote" },
         "--allow-data-loss",
       );
       await promote.says("paused at after:promote");

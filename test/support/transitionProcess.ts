@@ -5,6 +5,12 @@ import type { PausePoint } from "../../scripts/transition/pauseAt.ts";
 import type { Deployment } from "./deployment.ts";
 import { eventually } from "./nodes.ts";
 
+/** Where a transition is held, and until when: without a file until it is killed. */
+export interface Pause {
+  readonly at: PausePoint;
+  readonly until?: string;
+}
+
 /** A program that works on a stack, as a process that can be watched and killed. */
 export class WorkingProcess {
   readonly #child: ChildProcess;
@@ -25,19 +31,19 @@ export class WorkingProcess {
   }
 
   /** `npm run transition -- NAME --id ID`, held at a point where one is given. */
-  static transition(
-    deployment: Deployment,
-    name: string,
-    id: string,
-    pause?: PausePoint,
-    ...options: string[]
-  ) {
+  static transition(deployment: Deployment, name: string, id: string, pause?: Pause, ...options: string[]) {
     const script = ["--import=tsx", "scripts/transition.ts", "--stack", deployment.stack, name, "--id", id];
     return new WorkingProcess(process.execPath, [...script, ...options], environmentOf(deployment, pause));
   }
 
+  /** Any of the project's programs. */
+  static script(deployment: Deployment, file: string, ...options: string[]) {
+    const args = ["--import=tsx", file, "--stack", deployment.stack, ...options];
+    return new WorkingProcess(process.execPath, args, environmentOf(deployment, undefined));
+  }
+
   /** `pulumi up` with what the config says, held at a point where one is given. */
-  static up(deployment: Deployment, pause?: PausePoint) {
+  static up(deployment: Deployment, pause?: Pause) {
     return new WorkingProcess(
       "pulumi",
       ["up", "--yes", "--skip-preview", "--non-interactive", "--stack", deployment.stack],
@@ -91,8 +97,12 @@ export class WorkingProcess {
   }
 }
 
-function environmentOf(deployment: Deployment, pause: PausePoint | undefined): Record<string, string> {
-  return { ...deployment.environment, ...(pause ? { PG_CONTINUITY_PAUSE_AT: pause } : {}) };
+function environmentOf(deployment: Deployment, pause: Pause | undefined): Record<string, string> {
+  return {
+    ...deployment.environment,
+    ...(pause ? { PG_CONTINUITY_PAUSE_AT: pause.at } : {}),
+    ...(pause?.until ? { PG_CONTINUITY_PAUSE_UNTIL: pause.until } : {}),
+  };
 }
 
 /** A process and all below it, parents first. */
