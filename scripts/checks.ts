@@ -29,9 +29,15 @@ function tools(): readonly Tool[] {
   const npmTool = (name: string) => join(projectFolder, "node_modules", ".bin", name);
   const [shellcheck] = findOnPath("shellcheck");
   const [gofmt] = findOnPath("gofmt");
+  // Both guess wrong when their output is collected first: what counts is where it will be shown.
+  const colour = process.stderr.isTTY === true;
   return [
-    { name: "types (tsc)", command: npmTool("tsc"), args: ["--noEmit", "--pretty"] },
-    { name: "lint and format (biome)", command: npmTool("biome"), args: ["check", "--colors=force", "."] },
+    { name: "types (tsc)", command: npmTool("tsc"), args: ["--noEmit", "--pretty", String(colour)] },
+    {
+      name: "lint and format (biome)",
+      command: npmTool("biome"),
+      args: ["check", `--colors=${colour ? "force" : "off"}`, "."],
+    },
     ...(shellcheck ? [{ name: "shell (shellcheck)", command: shellcheck, args: shellScripts() }] : []),
     ...(gofmt
       ? [{ name: "go (gofmt)", command: gofmt, args: ["-l", "tools/pulumi"], isSilentWhenOk: true as const }]
