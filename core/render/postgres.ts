@@ -37,6 +37,9 @@ export function renderPostgresqlConf(database: DatabaseNode, settings: Settings)
  */
 export function renderPgHba(topology: Topology): string {
   const sources = ["samenet", ...addressesOfOtherHosts(topology)];
+  // People and scripts come from wherever they are; what is published on 127.0.0.1 reaches the container from its network.
+  const isPublished = topology.databases.some(({ published }) => !published.address.startsWith("127."));
+  const operatorSources = isPublished ? ["all"] : sources;
   const duties: readonly [database: string, role: string][] = [
     [applicationDatabase, "application"],
     [applicationDatabase, "migration"],
@@ -49,7 +52,9 @@ export function renderPgHba(topology: Topology): string {
     [`postgres,${applicationDatabase}`, "operator"],
   ];
   const lines = duties.flatMap(([database, role]) =>
-    sources.map((source) => `hostssl\t${database}\t${role}\t${source}\tscram-sha-256`),
+    (role === "monitoring" || role === "operator" ? operatorSources : sources).map(
+      (source) => `hostssl\t${database}\t${role}\t${source}\tscram-sha-256`,
+    ),
   );
   return [
     "# TYPE\tDATABASE\tUSER\tADDRESS\tMETHOD",

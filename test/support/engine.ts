@@ -153,7 +153,7 @@ export class TestEngine implements AsyncDisposable {
       throw new Error(`${path} is the machine's own namespace`);
     return readdirSync("/proc")
       .filter((entry) => /^\d+$/.test(entry))
-      .filter((pid) => statSync(`/proc/${pid}/ns/net`, { throwIfNoEntry: false })?.ino === namespace)
+      .filter((pid) => namespaceOf(pid) === namespace)
       .map(Number);
   }
 
@@ -163,6 +163,16 @@ export class TestEngine implements AsyncDisposable {
       .map((line) => line.split(" ")[1] ?? "")
       .filter((path) => path.startsWith(`${this.#folder}/`));
     for (const path of mounts.reverse()) await execa("umount", ["--lazy", path], { reject: false });
+  }
+}
+
+/** The network namespace of a process; undefined when it has ended, or belongs to somebody whom this user may not look at. */
+function namespaceOf(pid: string): number | undefined {
+  try {
+    return statSync(`/proc/${pid}/ns/net`, { throwIfNoEntry: false })?.ino;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EACCES") return undefined;
+    throw error;
   }
 }
 

@@ -108,11 +108,31 @@ describe("pg_hba.conf", () => {
     ]);
   });
 
+  const sourcesOf = (config: Record<string, unknown>, isMatch: (user: string) => boolean) => [
+    ...new Set(
+      lines(config).flatMap(([type, , user = "", source]) =>
+        type === "hostssl" && isMatch(user) ? [source] : [],
+      ),
+    ),
+  ];
+  const isOperators = (user: string) => user === "monitoring" || user === "operator";
+
   it("names the hosts where there are several, one address each", () => {
-    const sources = new Set(
-      lines(twoHosts).flatMap(([type, , , source]) => (type === "hostssl" ? [source] : [])),
-    );
-    expect([...sources]).toEqual(["samenet", "10.0.0.1/32", "10.0.0.2/32"]);
+    expect(sourcesOf(twoHosts, (user) => !isOperators(user))).toEqual([
+      "samenet",
+      "10.0.0.1/32",
+      "10.0.0.2/32",
+    ]);
+  });
+
+  it("lets the operator in from anywhere once more than this machine can reach the port, and nobody else", () => {
+    expect(sourcesOf({}, () => true)).toEqual(["samenet"]);
+    const remote = {
+      hosts: { a: { docker: "ssh://a", address: "10.0.0.1" } },
+      publishedAddress: "10.0.0.1",
+    };
+    expect(sourcesOf(remote, isOperators)).toEqual(["all"]);
+    expect(sourcesOf(remote, (user) => !isOperators(user))).toEqual(["samenet"]);
   });
 });
 
