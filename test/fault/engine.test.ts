@@ -13,7 +13,7 @@ describe.runIf(canRunEngine)("the Docker engine is restarted under write load", 
   let nodes: Nodes;
 
   beforeAll(async () => {
-    engine = await TestEngine.start(`pgc${run.prefix.slice(-5)}`, join(run.folder, "engine"));
+    engine = await TestEngine.start(`pgc${run.prefix.slice(-5)}`, join(run.folder, "host"));
     deployment = await Deployment.start("engine", {
       hosts: { own: { docker: engine.url, address: engine.address } },
       publishedAddress: engine.address,

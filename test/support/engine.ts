@@ -58,7 +58,8 @@ export class TestEngine implements AsyncDisposable {
         ...["--exec-root", inFolder("exec"), "--pidfile", inFolder("docker.pid"), "--host", this.url],
         ...["--bip", `10.214.${this.#subnet.split(".")[2]}.1/24`],
       ],
-      { reject: false, stdin: "ignore", stdout: log, stderr: log },
+      // A stop in order takes as long as its containers take.
+      { reject: false, stdin: "ignore", stdout: log, stderr: log, forceKillAfterDelay: false },
     );
     this.#daemon = daemon;
     await eventually(

@@ -3,7 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { reap } from "./run.ts";
+import { reap, type TestRun } from "./run.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    run: TestRun;
+  }
+}
 
 /** Names the run, and removes at its end, however it ends, whatever its tests have left. */
 export default function setup(project: TestProject): () => Promise<void> {

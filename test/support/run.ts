@@ -11,12 +11,6 @@ export interface TestRun {
   readonly folder: string;
 }
 
-declare module "vitest" {
-  export interface ProvidedContext {
-    run: TestRun;
-  }
-}
-
 export const localEngine = "unix:///var/run/docker.sock";
 
 /** Removes what stacks of a prefix have left on an engine, data too, and their config files. Returns what it was. */
