@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { DatabaseNode } from "../../core/topology.ts";
-import type { DeployedStack } from "../../scripts/cli/pulumi.ts";
-import { connectDatabase, type DatabaseAccess } from "../../scripts/observe/postgres.ts";
-import type { Deployment } from "./deployment.ts";
+import type { DeployedStack } from "../cli/pulumi.ts";
+import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
 
 const sampleMs = 50;
 
@@ -20,17 +19,14 @@ export class WritableWatcher {
   readonly samples = { one: 0, none: 0 };
   readonly twoWritable: string[] = [];
 
-  private constructor({ topology, access }: DeployedStack) {
+  /** Begins to watch. */
+  constructor({ topology, access }: DeployedStack) {
     const [first, second] = topology.databases;
     if (!first || !second) throw new Error("the model has only one database");
     const login = { ca: access.caCertificate, user: "monitoring", password: access.monitoringPassword };
     this.#first = new Probe(first, login);
     this.#second = new Probe(second, login);
     this.#loop = this.#watch();
-  }
-
-  static async of(deployment: Deployment): Promise<WritableWatcher> {
-    return new WritableWatcher(await deployment.deployed());
   }
 
   async stop(): Promise<void> {

@@ -4,6 +4,7 @@ import { stateFolder } from "../../core/render/files.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { readContainerFile } from "../docker/container.ts";
 import { containerOf } from "../observe/index.ts";
+import { connectDatabase } from "../observe/postgres.ts";
 import { type ActionContext, nodeOf, withClient } from "./actions.ts";
 
 /** Without any change for so long, in seconds, waiting ends with what the node said last. */
@@ -24,7 +25,29 @@ export function awaitStreaming(
   upstream: DatabaseName,
   context: ActionContext,
 ): Promise<void> {
-  return awaitProgress(name, upstream, context, "stream", async (progress) => progress.streaming);
+  return awaitProgress(
+    name,
+    upstream,
+    context,
+    "stream",
+    async (progress) => progress.streaming && (await isStandby(name, context)),
+  );
+}
+
+/** Whether the database itself answers as a standby: of one that was cut off the sender does not know for a minute. */
+async function isStandby(name: DatabaseName, context: ActionContext): Promise<boolean> {
+  try {
+    const client = await connectDatabase(nodeOf(context, name), context.operator);
+    try {
+      const { rows } = await client.query<{ standby: boolean }>("SELECT pg_is_in_recovery() AS standby");
+      return rows[0]?.standby === true;
+    } finally {
+      await client.end();
+    }
+  } catch {
+    // It does not answer yet; who waits says what the node says of itself.
+    return false;
+  }
 }
 
 /** Waits until the data of `name` was copied for this very transition; the old data may still be streaming before. */

@@ -93,7 +93,8 @@ describe.sequential("the shared database is gone", () => {
   });
 
   it("the old one cannot be rewound, because its WAL is gone: it is copied again", async () => {
-    await divergeAndKill(nodes, "second");
+    // No checkpoint after the last byte that both have: only the lost WAL could tell that the data went further.
+    await divergeAndKill(nodes, "second", "");
     await inVolumes(nodes, "shared-database", `rm -f ${data}/pg_wal/0*`);
     const { exitCode, all } = await transition(deployment, "promote", "E-5", "--allow-data-loss");
     expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);

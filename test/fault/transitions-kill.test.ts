@@ -1,12 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { WritableWatcher } from "../../scripts/load/writableWatcher.ts";
 import type { PausePoint } from "../../scripts/transition/pauseAt.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 import { damages, evidenceOf, roles, transition, undamaged, underLoad } from "../support/transition.ts";
 import { type Pause, tryKill, WorkingProcess } from "../support/transitionProcess.ts";
-import { WritableWatcher } from "../support/transitionWatcher.ts";
 
 type Name = "promote" | "restore" | "rebuild";
 
@@ -29,7 +29,7 @@ describe.sequential("a transition is killed", () => {
   });
   beforeEach(async () => {
     number++;
-    watcher = await WritableWatcher.of(deployment);
+    watcher = new WritableWatcher(await deployment.deployed());
   });
   afterEach(async () => {
     await watcher.stop();
@@ -133,7 +133,9 @@ describe.sequential("a transition is killed", () => {
     await expectDone("promote");
   });
 
-  it("only pulumi: its orphans go on, a second up waits for them and finds everything done", async () => {
+  // Whether the script outlives its pulumi depends on the plugin: the official one leaves it running for ever, one that
+  // notices the broken connection ends it. Both must come to the same end.
+  it("only pulumi: a second up clears its lock, waits for an orphan that acts, and finishes", async () => {
     await losesNothing(async () => {
       const up = beginUp("restore", { at: "stopped:switch-over", until: go() });
       await up.says("paused at stopped:switch-over");
@@ -141,9 +143,12 @@ describe.sequential("a transition is killed", () => {
       await up.kill();
       const second = WorkingProcess.script(deployment, "scripts/up.ts");
       started.push(second);
-      await second.says("another transition is running");
+      await second.says(/another transition is running|promote shared/);
       writeFileSync(go(), "");
-      expect([await second.ended(), second.output]).toEqual([0, expect.any(String)]);
+      expect([await second.ended(), second.output]).toEqual([
+        0,
+        expect.stringContaining("removed the lock of a pulumi"),
+      ]);
     });
     await expectDone("restore");
     expect((await healthy(deployment)).phase).toBe("normal");

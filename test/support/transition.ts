@@ -1,12 +1,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { judge } from "../../core/status.ts";
 import type { Evidence } from "../../core/transition/evidence.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { compareEverywhere } from "../../scripts/load/compare.ts";
 import { type LoadReport, WriteLoad } from "../../scripts/load/writeLoad.ts";
+import { observe } from "../../scripts/observe/index.ts";
 import { projectFolder } from "../../scripts/setup/paths.ts";
 import { evidenceFolder } from "../../scripts/transition/evidenceStore.ts";
-import type { Deployment, ScriptResult } from "./deployment.ts";
+import type { Deployment } from "./deployment.ts";
+
+type ScriptResult = Awaited<ReturnType<Deployment["script"]>>;
 
 /** Runs a transition from the shell: `npm run transition -- NAME --id ID …`. */
 export function transition(
@@ -27,9 +31,10 @@ export function upWith(
   return deployment.pulumi(["up", "--yes", "--skip-preview", "--suppress-progress"]);
 }
 
-/** What a role is asked for. */
+/** The role of every database and server, as observed now. */
 export async function roles(deployment: Deployment): Promise<Readonly<Record<string, string>>> {
-  const { databases, servers } = await deployment.status();
+  const { topology, access } = await deployment.deployed();
+  const { databases, servers } = judge(topology, await observe(topology, access));
   return Object.fromEntries([
     ...databases.map(({ name, role }) => [`${name} database`, role] as const),
     ...servers.map(({ name, role }) => [`${name} server`, role] as const),

@@ -13,7 +13,7 @@ export async function reconnect(nodes: Nodes, node: string): Promise<void> {
 }
 
 /** Writes on the shared database what its replica never gets, then kills it. The container stays down. */
-export async function divergeAndKill(nodes: Nodes, table: string): Promise<void> {
+export async function divergeAndKill(nodes: Nodes, table: string, checkpoint = "CHECKPOINT"): Promise<void> {
   await cutOff(nodes, "read-only-database");
   await eventually(
     "the replica is cut off",
@@ -21,7 +21,7 @@ export async function divergeAndKill(nodes: Nodes, table: string): Promise<void>
   );
   await nodes.sql(
     "shared-database",
-    `CREATE TABLE ${table} AS SELECT generate_series(1, 1000) AS only_here; CHECKPOINT`,
+    `CREATE TABLE ${table} AS SELECT generate_series(1, 1000) AS only_here; ${checkpoint}`,
   );
   await nodes.sql("shared-database", `INSERT INTO ${table} SELECT generate_series(1001, 2000)`);
   await nodes.docker("kill", nodes.container("shared-database"));
