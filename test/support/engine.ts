@@ -85,11 +85,14 @@ export class TestEngine implements AsyncDisposable {
       return left.length === 0;
     });
     await this.#daemon;
+    // What a machine keeps in memory is gone when it comes back.
+    await this.#unmountAll();
+    for (const part of ["exec", "docker.pid", "docker.sock"])
+      await rm(join(this.#folder, part), { recursive: true, force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cutPower();
-    await this.#unmountAll();
     await execa("ip", ["netns", "delete", this.#name], { reject: false });
     await execa("ip", ["link", "delete", `${this.#name}-h`], { reject: false });
     await rm(this.#folder, { recursive: true, force: true });
