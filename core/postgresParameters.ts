@@ -22,6 +22,9 @@ export const defaultParameters: Readonly<Record<string, string>> = {
   log_timezone: "UTC",
 };
 
+/** WAL kept for pg_rewind, in megabytes, where the stack allows slots that much. */
+const rewindWalMegabytes = 256;
+
 /**
  * Parameters that replication, TLS and the guard rest on. The same on every node, because any node may become
  * the writable one (PostgreSQL documentation, 26.2.3: set the standby up exactly like the primary).
@@ -48,6 +51,9 @@ export function ownParameters(slotWalKeepMegabytes: number): Readonly<Record<str
     max_wal_senders: "10",
     max_replication_slots: "10",
     max_slot_wal_keep_size: `${slotWalKeepMegabytes}MB`,
+    // pg_rewind needs the old primary's WAL back to the last checkpoint that both had; without this the next
+    // checkpoint throws it away, and the old primary has to be copied as a whole.
+    wal_keep_size: `${Math.min(slotWalKeepMegabytes, rewindWalMegabytes)}MB`,
     wal_sender_timeout: "10s",
     wal_receiver_timeout: "10s",
     wal_receiver_status_interval: "1s",

@@ -10,15 +10,17 @@ lsn_at_least() {
   [ $((16#$a)) -ge $((16#$b)) ]
 }
 
-# Where the last record of the own data begins. After a clean stop that is the shutdown checkpoint.
+# Where the last record of the own data begins. After a clean stop that is the shutdown checkpoint; after a crash the
+# WAL tells. Prints nothing where that cannot be read: then nobody knows how far the data went.
 own_last_record() {
   local checkpoint last
   checkpoint=$(control 'Latest checkpoint location')
+  last=$checkpoint
   if [ "$(control 'Database cluster state')" != "shut down" ]; then
     last=$(pg_waldump --path="$data_folder/pg_wal" --timeline="$(control "Latest checkpoint's TimeLineID")" \
       --start="$checkpoint" 2>/dev/null | sed -n 's/.*lsn: \([0-9A-F]*\/[0-9A-F]*\),.*/\1/p' | tail -n 1)
   fi
-  echo "${last:-$checkpoint}"
+  echo "$last"
 }
 
 # The upstream's history of a timeline, a line a fork: upstream_history UPSTREAM TIMELINE
@@ -92,7 +94,7 @@ rejoin() {
   fork=
   if [ "$their" -gt "$own" ]; then
     fork=$(fork_point "$upstream" "$their" "$own")
-    if [ -n "$fork" ] && ! lsn_at_least "$last" "$fork"; then
+    if [ -n "$fork" ] && [ -n "$last" ] && ! lsn_at_least "$last" "$fork"; then
       rejoined as-is "own data ends before timeline $their begins" "$fork" "$last" ""
       return 0
     fi

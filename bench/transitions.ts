@@ -1,0 +1,244 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Goal } from "../core/transition/step.ts";
+import type { DeployedStack } from "../scripts/cli/pulumi.ts";
+import { execute } from "../scripts/docker/container.ts";
+import { type MeasuredTransition, measureTransition } from "../scripts/drill/swap.ts";
+import { compareEverywhere, localRows } from "../scripts/load/compare.ts";
+import { WriteLoad } from "../scripts/load/writeLoad.ts";
+import { containerOf } from "../scripts/observe/index.ts";
+import { nodeOf } from "../scripts/transition/actions.ts";
+import type { Measurement, Part, Suite } from "./suite.ts";
+
+const clients = 8;
+
+/** How much data the rebuild copies: enough that its start and end do not decide, in megabytes. */
+const rebuildMegabytes = 512;
+
+/** Promote, restore, emergency promote and rebuild, as eight writing clients at the gateway see them. */
+export const transitions: Suite = {
+  name: "transitions",
+  description: "promote, restore, emergency promote and rebuild under 8 writing clients at the gateway",
+  async run({ stack: own, runs, say }) {
+    const { exitCode, all } = await own.up();
+    if (exitCode !== 0) throw new Error(`up ended with ${exitCode}:\n${all}`);
+    const stack = await own.deployed();
+    const load = await WriteLoad.start(stack, { clients });
+    const planned: MeasuredTransition[] = [];
+    const emergencies: Emergency[] = [];
+    try {
+      for (let run = 1; run <= runs; run++)
+        for (const transition of ["promote", "restore"] as const) {
+          const measured = await measure(stack, load, { transition, transitionId: `bench-${run}` });
+          say(
+            `${transition} ${run} of ${runs}: writes waited ${measured.gatewayGapSeconds.toFixed(3)} s, ${measured.failedRequests} requests failed`,
+          );
+          planned.push(measured);
+        }
+      refuseDamage("planned", load, load.failed.length);
+      for (let run = 1; run <= Math.ceil(runs / 4); run++) {
+        emergencies.push(await emergency(stack, load, `bench-emergency-${run}`));
+        say(
+          `emergency promote ${run}: first write ${emergencies.at(-1)?.firstWrite.toFixed(3)} s after the decision`,
+        );
+      }
+    } finally {
+      await load.stop();
+    }
+    for (const [name, { lost, doubled, acknowledged }] of Object.entries(
+      await compareEverywhere(load, stack.topology),
+    )) {
+      say(`${name}: ${acknowledged} writes acknowledged, ${lost.length} lost, ${doubled.length} doubled`);
+      // An emergency may lose what was not sent yet; nothing here was cut off, so nothing may be missing.
+      refuseDamage(name, load, lost.length + doubled.length);
+    }
+    return [
+      ...(["promote", "restore"] as const).flatMap((name) =>
+        plannedMeasurements(
+          name,
+          planned.filter(({ transition }) => transition === name),
+        ),
+      ),
+      ...emergencyMeasurements(emergencies),
+      ...(await rebuildMeasurements(stack, Math.min(runs, 5), say)),
+    ];
+  },
+};
+
+interface Emergency {
+  /** Decision → first write that a client at the gateway has acknowledged. */
+  readonly firstWrite: number;
+  readonly streaming: number;
+}
+
+function measure(
+  stack: DeployedStack,
+  load: WriteLoad,
+  goal: Partial<Goal> & Pick<Goal, "transition" | "transitionId">,
+): Promise<MeasuredTransition> {
+  return measureTransition(stack, load, { goal, progress: () => undefined });
+}
+
+function refuseDamage(what: string, load: WriteLoad, count: number): void {
+  if (count === 0) return;
+  const last = load.failed.at(-1);
+  throw new Error(
+    `${what}: ${count} requests failed, or writes were lost or doubled; ${JSON.stringify(last ?? null)}`,
+  );
+}
+
+/** Kills the shared database, decides, and measures until clients write again and until it streams as a standby. */
+async function emergency(stack: DeployedStack, load: WriteLoad, transitionId: string): Promise<Emergency> {
+  await load.more(200);
+  await containerOf(nodeOf(stack, "shared")).kill();
+  // Whoever decides needs a moment; answers that were under way are counted before.
+  await sleep(300);
+  const decidedAt = performance.now();
+  const measured = measureEmergency(stack, load, transitionId);
+  const seconds = await measured;
+  const first = load.firstAcknowledgedAfter(decidedAt);
+  if (first === undefined) throw new Error("nothing was acknowledged after the emergency promote");
+  await measure(stack, load, { transition: "restore", transitionId });
+  return { firstWrite: (first - decidedAt) / 1000, streaming: seconds };
+}
+
+/** @returns seconds from the decision until the transition was done: the old primary streams again */
+async function measureEmergency(
+  stack: DeployedStack,
+  load: WriteLoad,
+  transitionId: string,
+): Promise<number> {
+  const { runTransition } = await import("../scripts/transition/driver.ts");
+  const began = performance.now();
+  await runTransition({
+    topology: stack.topology,
+    goal: {
+      transition: "promote",
+      transitionId,
+      allowDataLoss: true,
+      primaryIsDown: false,
+      keepDiverged: true,
+    },
+    observer: stack.access,
+    operatorPassword: stack.operatorPassword,
+    commit: null,
+    progress: () => undefined,
+    keep: async () => undefined,
+  });
+  const seconds = (performance.now() - began) / 1000;
+  await load.more(100);
+  return seconds;
+}
+
+function plannedMeasurements(name: string, runs: readonly MeasuredTransition[]): readonly Measurement[] {
+  const middle = [...runs].sort((a, b) => a.gatewayGapSeconds - b.gatewayGapSeconds)[
+    Math.floor(runs.length / 2)
+  ];
+  return [
+    {
+      what: `${name}: write gap at the gateway`,
+      seconds: runs.map(({ gatewayGapSeconds }) => gatewayGapSeconds),
+      targetSeconds: 0.3,
+      parts: middle ? partsOf(middle) : [],
+    },
+    {
+      what: `${name}: until the other database streams`,
+      seconds: runs.flatMap(({ streamingSeconds }) => streamingSeconds ?? []),
+      targetSeconds: 2,
+      parts: [],
+    },
+  ];
+}
+
+/** Where the gap of a swap goes. */
+function partsOf({ evidence, gatewayGapSeconds, databaseGapSeconds }: MeasuredTransition): readonly Part[] {
+  const details = evidence.steps.find((step) => "stoppedSeconds" in step.details)?.details;
+  const stopped = Number(details?.stoppedSeconds ?? 0);
+  const promoted = Number(details?.promotedSeconds ?? 0);
+  const written = databaseGapSeconds ?? 0;
+  return [
+    { name: "old primary ends", seconds: stopped },
+    { name: "replay and promotion", seconds: promoted - stopped },
+    { name: "driver's first write", seconds: written - promoted },
+    { name: "servers and clients beyond that", seconds: gatewayGapSeconds - written },
+  ];
+}
+
+function emergencyMeasurements(runs: readonly Emergency[]): readonly Measurement[] {
+  return [
+    {
+      what: "emergency promote: decision to first write at the gateway",
+      seconds: runs.map(({ firstWrite }) => firstWrite),
+      targetSeconds: 0.5,
+      parts: [],
+    },
+    {
+      what: "emergency promote: decision to the old primary streaming",
+      seconds: runs.map(({ streaming }) => streaming),
+      parts: [],
+    },
+  ];
+}
+
+/** Rebuilds against plain pg_basebackup of the same data over the same network, alternating. */
+async function rebuildMeasurements(
+  stack: DeployedStack,
+  runs: number,
+  say: (line: string) => void,
+): Promise<readonly Measurement[]> {
+  const shared = nodeOf(stack, "shared");
+  const rows = rebuildMegabytes * 1000;
+  await localRows(
+    shared,
+    "postgres",
+    `CREATE TABLE bench AS SELECT repeat(md5(n::text), 31) AS filling FROM generate_series(1, ${rows}) n`,
+  );
+  await localRows(shared, "postgres", "ALTER TABLE bench SET (autovacuum_enabled = false)");
+  const plain: number[] = [];
+  const rebuilds: number[] = [];
+  const idle = await WriteLoad.start(stack, { clients: 1, pauseMs: 100 });
+  try {
+    for (let run = 1; run <= runs; run++) {
+      plain.push(await plainBaseBackup(stack));
+      const { evidence } = await measure(stack, idle, {
+        transition: "rebuild",
+        transitionId: `bench-${run}`,
+      });
+      const copied = evidence.steps.reduce((sum, { seconds }) => sum + seconds, 0);
+      rebuilds.push(copied);
+      say(
+        `rebuild ${run} of ${runs}: ${copied.toFixed(2)} s, plain pg_basebackup ${plain.at(-1)?.toFixed(2)} s`,
+      );
+    }
+  } finally {
+    await idle.stop();
+  }
+  const median = [...plain].sort((a, b) => a - b)[Math.floor(plain.length / 2)] ?? 0;
+  return [
+    { what: `plain pg_basebackup, ${rebuildMegabytes} MB`, seconds: plain, parts: [] },
+    {
+      what: `rebuild, ${rebuildMegabytes} MB, until it streams`,
+      seconds: rebuilds,
+      targetSeconds: median / 0.9,
+      parts: [],
+    },
+  ];
+}
+
+async function plainBaseBackup(stack: DeployedStack): Promise<number> {
+  const target = "/var/lib/postgresql/bench";
+  const script = `. /usr/local/lib/pg-continuity/common.sh
+    rm -rf ${target}
+    began=$(date +%s.%N)
+    pg_basebackup --dbname="$(peer_conninfo shared replication replication)" --pgdata=${target} --wal-method=stream --checkpoint=fast --no-password >&2 || exit 1
+    ended=$(date +%s.%N)
+    rm -rf ${target}
+    echo "$began $ended"`;
+  const { exitCode, stdout, stderr } = await execute(containerOf(nodeOf(stack, "read-only")), [
+    "bash",
+    "-c",
+    script,
+  ]);
+  if (exitCode !== 0) throw new Error(`pg_basebackup: ${stderr.trim()}`);
+  const [began = 0, ended = 0] = stdout.trim().split(" ").map(Number);
+  return ended - began;
+}
