@@ -2,12 +2,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { judge } from "../../core/status.ts";
 import type { Evidence } from "../../core/transition/evidence.ts";
+import type { TransitionName } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { compareEverywhere } from "../../scripts/load/compare.ts";
 import { type LoadReport, WriteLoad } from "../../scripts/load/writeLoad.ts";
 import { observe } from "../../scripts/observe/index.ts";
 import { projectFolder } from "../../scripts/setup/paths.ts";
+import { runTransition } from "../../scripts/transition/driver.ts";
 import { evidenceFolder } from "../../scripts/transition/evidenceStore.ts";
+import { keepEvidence } from "../../scripts/transition/keepEvidence.ts";
 import type { Deployment } from "./deployment.ts";
 
 type ScriptResult = Awaited<ReturnType<Deployment["script"]>>;
@@ -20,6 +23,28 @@ export function transition(
   ...options: string[]
 ): Promise<ScriptResult> {
   return deployment.script("scripts/transition.ts", [name, "--id", id, ...options]);
+}
+
+/**
+ * The same engine in this process, without the start of a program and of Pulumi: for what is run again after a kill.
+ *
+ * @throws as `npm run transition` fails
+ */
+export async function runAgain(
+  deployment: Deployment,
+  name: TransitionName,
+  transitionId: string,
+): Promise<Evidence> {
+  const { topology, access, operatorPassword } = await deployment.deployed();
+  return runTransition({
+    topology,
+    goal: { transition: name, transitionId, allowDataLoss: false, primaryIsDown: false, keepDiverged: true },
+    observer: access,
+    operatorPassword,
+    commit: null,
+    progress: () => undefined,
+    keep: keepEvidence,
+  });
 }
 
 /** A transition through Pulumi's config and a plain `pulumi up`. */
