@@ -1,34 +1,9 @@
-import { lsnDistance, parseLsn } from "../lsn.ts";
-import type { Observation, PostgresObservation } from "../observation.ts";
-import type { DatabaseName } from "../vocabulary.ts";
+import type { Observation } from "../observation.ts";
+import { type Plan, refuse } from "./planTypes.ts";
+import { planPromotion } from "./promotion.ts";
 import type { Goal, Step } from "./step.ts";
-import {
-  type DatabaseView,
-  follows,
-  intendedBy,
-  intendedRole,
-  intendedUpstream,
-  notRunning,
-  viewOf,
-} from "./view.ts";
-
-/** Why a transition cannot run now, and what a person can do. */
-export interface Refusal {
-  readonly reason: string;
-  readonly remedy: string;
-}
-
-/** What is to be done, or why it must not be. */
-export interface Plan {
-  /** Empty: the goal is reached. */
-  readonly steps: readonly Step[];
-  readonly refused: readonly Refusal[];
-  /** What a person should know, though it stops nothing. */
-  readonly warnings: readonly string[];
-}
-
-/** A standby further behind than this, in bytes, is not promoted in a planned way: writes would wait too long. */
-export const planningLagLimit = 16 * 1024 * 1024;
+import { planSwitchOver } from "./switchOver.ts";
+import { type DatabaseView, describe, follows, intendedBy, intendedRole, viewOf } from "./view.ts";
 
 /**
  * The steps from what is observed to the goal. A pure function: the driver runs the first step, observes again and
@@ -126,75 +101,6 @@ function planTwoWritable(target: DatabaseView, other: DatabaseView): Plan {
   );
 }
 
-/** Planned: both run, the target follows. */
-function planSwitchOver(target: DatabaseView, other: DatabaseView): Plan {
-  const standby = target.postgres;
-  const primary = other.postgres;
-  if (!standby || !primary) throw new Error("a running database without an observation");
-  const refused: Refusal[] = [];
-  if (intendedUpstream(target) !== other.name)
-    refused.push({
-      reason: `${target.name} was not told to follow ${other.name}`,
-      remedy: `Look at its intent; "npm run status" shows it.`,
-    });
-  if (standby.timeline !== primary.timeline)
-    refused.push({
-      reason: `${target.name} is on timeline ${standby.timeline}, ${other.name} on ${primary.timeline}`,
-      remedy: `Let it follow again, or rebuild it: "pulumi config set transition rebuild".`,
-    });
-  if (standby.replayPaused)
-    refused.push({
-      reason: `replay is paused on ${target.name}`,
-      remedy: `Resume it there: SELECT pg_wal_replay_resume();`,
-    });
-  if (!follows(target, other))
-    refused.push({
-      reason: `${target.name} does not stream from ${other.name}`,
-      remedy: `See "npm run status" for the cause; a lost slot needs "pulumi config set transition rebuild".`,
-    });
-  const logical = logicalSlots(primary, standby);
-  for (const name of logical.notReady)
-    refused.push({
-      reason: `the logical slot ${name} is marked failover, but not ready on ${target.name} yet: its subscriber would lose its place`,
-      remedy: "Wait until it is synchronised, or drop the slot if nobody needs it.",
-    });
-  const behind = lsnDistance(primary.lsn, standby.lsn);
-  if (behind > planningLagLimit)
-    refused.push({
-      reason: `${target.name} is ${behind} bytes behind ${other.name} (limit ${planningLagLimit})`,
-      remedy: "Wait until it has caught up, and try again.",
-    });
-  if (refused.length > 0) return { steps: [], refused, warnings: [] };
-  return {
-    steps: [
-      { kind: "switch-over", from: other.name, to: target.name },
-      { kind: "follow", database: other.name, upstream: target.name },
-    ],
-    refused: [],
-    warnings: logical.lost.map(
-      (name) =>
-        `the logical slot ${name} is not marked failover: it does not come along, its subscriber must be set up again`,
-    ),
-  };
-}
-
-/**
- * Which logical slots of the primary would not be usable after the promotion: the check of PostgreSQL's documentation,
- * 29.3. `lost` were never meant to come along, `notReady` were.
- */
-function logicalSlots(
-  primary: PostgresObservation,
-  standby: PostgresObservation,
-): { lost: string[]; notReady: string[] } {
-  const ready = new Set(standby.logicalSlots.filter((slot) => slot.ready).map(({ name }) => name));
-  return {
-    lost: primary.logicalSlots.filter(({ failover }) => !failover).map(({ name }) => name),
-    notReady: primary.logicalSlots
-      .filter(({ name, failover }) => failover && !ready.has(name))
-      .map(({ name }) => name),
-  };
-}
-
 /** The other one is writable, the target does not run as its standby: it is brought back first, where that is the goal. */
 function planReturn(target: DatabaseView, other: DatabaseView, goal: Goal): Plan {
   if (goal.transition === "promote")
@@ -217,76 +123,6 @@ function planReturn(target: DatabaseView, other: DatabaseView, goal: Goal): Plan
     ],
     refused: [],
     warnings: [],
-  };
-}
-
-/** Nobody accepts writes and the target is a standby: the end of an interrupted switch-over, or an emergency. */
-function planPromotion(target: DatabaseView, other: DatabaseView, goal: Goal, seenTimeline: number): Plan {
-  const standby = target.postgres;
-  if (!standby) throw new Error("a standby without an observation");
-  if (standby.replayPaused)
-    return refuse(`replay is paused on ${target.name}`, "Resume it there: SELECT pg_wal_replay_resume();");
-  if (other.state === "standby" && intendedRole(other) === "primary")
-    return refuse(
-      `${other.name} was told to be the primary and is opening`,
-      "Wait until it is writable or says why not, and try again.",
-    );
-  const steps: Step[] = [];
-  const closedForGood = isClosedForGood(other, target.name);
-  if (!closedForGood && other.state !== "unreachable" && other.state !== "missing")
-    steps.push({ kind: "fence", database: other.name, follows: target.name });
-  const last = lastPositionOf(other);
-  const lossless = last !== undefined && last.timeline === standby.timeline;
-  // Behind a standby that answers, the missing WAL can still come; behind one that is gone it cannot.
-  const hasAll =
-    lossless &&
-    (last.exclusive
-      ? parseLsn(standby.lsn) > parseLsn(last.lsn)
-      : parseLsn(standby.lsn) >= parseLsn(last.lsn));
-  const reachable = lossless && (hasAll || (other.state === "standby" && standby.streaming));
-  const follow: Step[] =
-    other.state === "unreachable" || other.state === "missing"
-      ? []
-      : [{ kind: "follow", database: other.name, upstream: target.name }];
-  if (reachable)
-    return {
-      steps: [
-        ...steps,
-        {
-          kind: "promote",
-          database: target.name,
-          seenTimeline,
-          replayed: last.exclusive ? last.lsn : null,
-          proof: "lossless",
-        },
-        ...follow,
-      ],
-      refused: [],
-      warnings: [],
-    };
-
-  const refused: Refusal[] = [];
-  const position = `${target.name} has replayed up to ${standby.lsn} on timeline ${standby.timeline}${standby.receivedLsn ? ` and received up to ${standby.receivedLsn}` : ""}`;
-  const loss = `writes that ${other.name} acknowledged after that and did not send are lost`;
-  if (other.state === "unreachable" && !goal.primaryIsDown)
-    refused.push({
-      reason: `${describe(other)}, so it cannot be fenced: it may still accept writes`,
-      remedy: `Switch it off, then say so for this transition: "pulumi config set primaryIsDown ${goal.transitionId}".`,
-    });
-  if (!goal.allowDataLoss)
-    refused.push({
-      reason: `${describe(other)}, so zero loss cannot be proved: ${position}; ${loss}`,
-      remedy: `Start ${other.name} again if you can, or accept the loss for this transition: "pulumi config set allowDataLoss ${goal.transitionId}".`,
-    });
-  if (refused.length > 0) return { steps: [], refused, warnings: [] };
-  return {
-    steps: [
-      ...steps,
-      { kind: "promote", database: target.name, seenTimeline, replayed: null, proof: "possible loss" },
-      ...follow,
-    ],
-    refused: [],
-    warnings: [`${position}; ${loss}`],
   };
 }
 
@@ -315,60 +151,10 @@ function planRebuild(target: DatabaseView, other: DatabaseView, goal: Goal): Pla
   };
 }
 
-/** Whether a database neither accepts writes nor will when it is started: it was told to follow, and does not run writable. */
-function isClosedForGood(view: DatabaseView, upstream: DatabaseName): boolean {
-  const told = intendedRole(view) === "fenced" || intendedUpstream(view) === upstream;
-  return told && (view.state === "standby" || notRunning.includes(view.state));
-}
-
-/**
- * The last position of a database that accepts no more writes, where it is certain: a running standby's own replay
- * position, or the shutdown checkpoint of one that was stopped in order (a record that must be replayed as a whole:
- * exclusive).
- */
-function lastPositionOf(
-  view: DatabaseView,
-): { lsn: string; timeline: number; exclusive: boolean } | undefined {
-  if (view.state === "standby" && view.postgres) {
-    const received = view.postgres.receivedLsn;
-    const lsn = received && parseLsn(received) > parseLsn(view.postgres.lsn) ? received : view.postgres.lsn;
-    return { lsn, timeline: view.postgres.timeline, exclusive: false };
-  }
-  if (!notRunning.includes(view.state) || !view.observed.stop.known) return undefined;
-  const stop = view.observed.stop.value;
-  if (stop?.state !== "shut down") return undefined;
-  return { lsn: stop.lsn, timeline: stop.timeline, exclusive: true };
-}
-
 function differentData(a: DatabaseView, b: DatabaseView): Plan | undefined {
   if (!a.postgres || !b.postgres || a.postgres.systemId === b.postgres.systemId) return undefined;
   return refuse(
     `${a.name} and ${b.name} have different system identifiers (${a.postgres.systemId}, ${b.postgres.systemId}): they hold different data`,
     `Find out which data counts. The other database is made again by "pulumi config set transition rebuild" once its data folder is out of the way.`,
   );
-}
-
-/** The state of a database as half a sentence. */
-export function describe(view: DatabaseView): string {
-  const { name, observed } = view;
-  switch (view.state) {
-    case "writable":
-      return `${name} accepts writes`;
-    case "standby":
-      return `${name} is a standby`;
-    case "closed":
-      return `${name} waits closed${observed.nodeState.known && observed.nodeState.value ? ` (${observed.nodeState.value.detail})` : ""}`;
-    case "silent":
-      return `${name} runs but does not answer`;
-    case "stopped":
-      return `the container of ${name} is stopped`;
-    case "missing":
-      return `the container of ${name} does not exist`;
-    case "unreachable":
-      return `${name} cannot be reached${observed.container.known ? "" : ` (${observed.container.reason})`}`;
-  }
-}
-
-function refuse(reason: string, remedy: string): Plan {
-  return { steps: [], refused: [{ reason, remedy }], warnings: [] };
 }

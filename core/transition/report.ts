@@ -1,9 +1,9 @@
 import { lsnDistance } from "../lsn.ts";
 import type { Observation } from "../observation.ts";
-import type { Plan } from "./plan.ts";
-import { describe } from "./plan.ts";
+import type { Plan } from "./planTypes.ts";
+
 import { describeStep, type Goal } from "./step.ts";
-import { viewOf } from "./view.ts";
+import { describe, viewOf } from "./view.ts";
 
 /**
  * The preflight in words: what was observed, the verdict, and each step with what it costs. The same text in

@@ -70,3 +70,24 @@ export function follows(view: DatabaseView, upstream: DatabaseView): boolean {
       false)
   );
 }
+
+/** The state of a database as half a sentence. */
+export function describe(view: DatabaseView): string {
+  const { name, observed } = view;
+  switch (view.state) {
+    case "writable":
+      return `${name} accepts writes`;
+    case "standby":
+      return `${name} is a standby`;
+    case "closed":
+      return `${name} waits closed${observed.nodeState.known && observed.nodeState.value ? ` (${observed.nodeState.value.detail})` : ""}`;
+    case "silent":
+      return `${name} runs but does not answer`;
+    case "stopped":
+      return `the container of ${name} is stopped`;
+    case "missing":
+      return `the container of ${name} does not exist`;
+    case "unreachable":
+      return `${name} cannot be reached${observed.container.known ? "" : ` (${observed.container.reason})`}`;
+  }
+}

@@ -5,7 +5,7 @@ import type { DatabaseName } from "../../core/vocabulary.ts";
 import { readContainerFile } from "../docker/container.ts";
 import { containerOf } from "../observe/index.ts";
 import { connectDatabase } from "../observe/postgres.ts";
-import { type ActionContext, nodeOf, withClient } from "./actions.ts";
+import { type ActionContext, nodeOf, withClient } from "./context.ts";
 
 /** Without any change for so long, in seconds, waiting ends with what the node said last. */
 const patienceSeconds = 120;

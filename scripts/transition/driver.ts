@@ -7,11 +7,13 @@ import {
   type StepEvidence,
   verdictOf,
 } from "../../core/transition/evidence.ts";
-import { type Plan, plan, type Refusal } from "../../core/transition/plan.ts";
+import { plan } from "../../core/transition/plan.ts";
+import type { Plan, Refusal } from "../../core/transition/planTypes.ts";
 import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
 import { messageOf } from "../observe/container.ts";
 import { type ObserverAccess, observe } from "../observe/index.ts";
-import { type ActionContext, type ActionDetails, act } from "./actions.ts";
+import { act } from "./actions.ts";
+import type { ActionContext, ActionDetails } from "./context.ts";
 import { actor, TransitionLock } from "./lock.ts";
 import { pauseAt } from "./pauseAt.ts";
 

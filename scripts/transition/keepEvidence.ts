@@ -1,6 +1,6 @@
 import type { Evidence } from "../../core/transition/evidence.ts";
 import { messageOf } from "../observe/container.ts";
-import { type ActionContext, nodeOf } from "./actions.ts";
+import { type ActionContext, nodeOf } from "./context.ts";
 import { recordEvidence, writeEvidenceFile } from "./evidenceStore.ts";
 
 /**

@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DatabaseNode, Topology } from "../../core/topology.ts";
+import type { Goal } from "../../core/transition/step.ts";
+import type { DatabaseName } from "../../core/vocabulary.ts";
+import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
+
+/** What a step needs, and how it tells of its progress. */
+export interface ActionContext {
+  readonly topology: Topology;
+  readonly goal: Goal;
+  /** The operator role: checkpoints, slots, the record of transitions. */
+  readonly operator: DatabaseAccess;
+  readonly progress: (text: string) => void;
+}
+
+/** What a step found out, for the evidence. */
+export type ActionDetails = Readonly<Record<string, unknown>> & {
+  /** When the order to stop writes was given, in milliseconds of the monotonic clock. */
+  readonly writesStoppedAt?: number;
+  /** When the new primary had committed its first write. */
+  readonly writesResumedAt?: number;
+};
+
+/** The node of a database of the topology. */
+export function nodeOf(context: Pick<ActionContext, "topology">, name: DatabaseName): DatabaseNode {
+  const node = context.topology.databases.find((database) => database.name === name);
+  if (!node) throw new Error(`the model has no database named ${name}`);
+  return node;
+}
+
+type Query = <R>(sql: string, values?: readonly unknown[]) => Promise<R[]>;
+
+/** Runs work on a connection of the operator role; tries for some seconds, because a database may just be opening. */
+export async function withClient<T>(
+  context: ActionContext,
+  name: DatabaseName,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  const node = nodeOf(context, name);
+  const deadline = Date.now() + 10_000;
+  while (true) {
+    try {
+      const client = await connectDatabase(node, context.operator);
+      try {
+        return await work(async <R>(sql: string, values: readonly unknown[] = []) => {
+          const { rows } = await client.query(sql, [...values]);
+          return rows as R[];
+        });
+      } finally {
+        await client.end();
+      }
+    } catch (error) {
+      if (Date.now() > deadline || !isConnectionProblem(error)) throw error;
+      await sleep(50);
+    }
+  }
+}
+
+function isConnectionProblem(error: unknown): boolean {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  return code.startsWith("ECONN") || code.startsWith("57P") || code.startsWith("08");
+}

@@ -1,0 +1,71 @@
+import type { DatabaseNode } from "../../core/topology.ts";
+import type { DatabaseName } from "../../core/vocabulary.ts";
+import { execute } from "../docker/container.ts";
+import { containerOf } from "../observe/index.ts";
+import { awaitCopy, awaitStreaming } from "./awaitStreaming.ts";
+import { type ActionContext, type ActionDetails, nodeOf, withClient } from "./context.ts";
+import { giveIntent, obeys, standbyIntent } from "./intents.ts";
+
+/** The database's data is thrown away and copied again; says how many bytes at which rate. */
+export async function copy(
+  name: DatabaseName,
+  upstream: DatabaseName,
+  context: ActionContext,
+): Promise<ActionDetails> {
+  const node = nodeOf(context, name);
+  const started = performance.now();
+  const room = await roomFor(node, upstream, context);
+  if (room.freeBytes !== null && room.freeBytes < room.neededBytes)
+    throw new Error(
+      `${name}: ${room.neededBytes} bytes are needed for the copy, ${room.freeBytes} are free. Make room in its data volume, and run this again.`,
+    );
+  if (!(await obeys(node, upstream, context.goal))) {
+    await renewSlot(node, upstream, context);
+    await giveIntent(node, { ...standbyIntent(context.goal, upstream), fresh: true }, context);
+  }
+  await awaitCopy(name, upstream, context);
+  await awaitStreaming(name, upstream, context);
+  const seconds = (performance.now() - started) / 1000;
+  return { bytes: room.databaseBytes, seconds, bytesPerSecond: Math.round(room.databaseBytes / seconds) };
+}
+
+/** A slot that was lost or points far back is dropped and made anew, so that the copy starts with all the WAL it needs. */
+async function renewSlot(node: DatabaseNode, upstream: DatabaseName, context: ActionContext): Promise<void> {
+  await withClient(context, upstream, async (query) => {
+    await query(
+      "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active AND wal_status = 'lost'",
+      [node.slot],
+    );
+    await query(
+      "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active",
+      [node.slot],
+    );
+    await query(
+      "SELECT pg_create_physical_replication_slot($1, true) WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)",
+      [node.slot],
+    );
+  });
+}
+
+async function roomFor(
+  node: DatabaseNode,
+  upstream: DatabaseName,
+  context: ActionContext,
+): Promise<{ databaseBytes: number; neededBytes: number; freeBytes: number | null }> {
+  const databaseBytes = await withClient(context, upstream, async (query) => {
+    const [row] = await query<{ bytes: string }>(
+      "SELECT sum(pg_database_size(oid))::text AS bytes FROM pg_database",
+    );
+    return Number(row?.bytes ?? 0);
+  });
+  // The data, and as much again as WAL that comes while it is copied, within bounds.
+  const neededBytes = databaseBytes + Math.min(databaseBytes, 1024 ** 3);
+  const container = containerOf(node);
+  const { State } = await container.inspect();
+  if (!State.Running) return { databaseBytes, neededBytes, freeBytes: null };
+  const df = await execute(container, ["df", "--output=avail", "-B1", "/var/lib/postgresql"]);
+  const du = await execute(container, ["du", "-sb", "/var/lib/postgresql/data"]);
+  // The old data goes before the copy begins.
+  const own = Number(du.stdout.split("\t")[0] ?? 0) || 0;
+  return { databaseBytes, neededBytes, freeBytes: Number(df.stdout.trim().split("\n").at(-1)) + own };
+}

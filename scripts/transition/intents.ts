@@ -1,0 +1,56 @@
+import type { Intent } from "../../core/intent.ts";
+import { stateFolder } from "../../core/render/files.ts";
+import type { DatabaseNode } from "../../core/topology.ts";
+import type { Goal } from "../../core/transition/step.ts";
+import type { DatabaseName } from "../../core/vocabulary.ts";
+import { putFiles } from "../docker/container.ts";
+import { readIntent, writeIntent } from "../node/intentFile.ts";
+import { containerOf } from "../observe/index.ts";
+import type { ActionContext } from "./context.ts";
+
+/** The intent of the database that a transition makes the writable one. */
+export function primaryIntent(goal: Goal): Intent {
+  return {
+    version: 1,
+    role: "primary",
+    transitionId: goal.transitionId,
+    writtenAt: new Date().toISOString(),
+  };
+}
+
+/** The intent of a database that follows another one. */
+export function standbyIntent(goal: Goal, upstream: DatabaseName): Intent {
+  return {
+    version: 1,
+    role: "standby",
+    upstream,
+    transitionId: goal.transitionId,
+    keepDiverged: goal.keepDiverged,
+    writtenAt: new Date().toISOString(),
+  };
+}
+
+/** Whether a running node has this very transition's word already: giving it again would only restart it. */
+export async function obeys(node: DatabaseNode, upstream: DatabaseName, goal: Goal): Promise<boolean> {
+  const container = containerOf(node);
+  const [{ State }, intent] = await Promise.all([container.inspect(), readIntent(container)]);
+  return (
+    State.Running &&
+    intent?.role === "standby" &&
+    intent.upstream === upstream &&
+    intent.transitionId === goal.transitionId
+  );
+}
+
+/** Writes a node's intent and wakes the node; starts its container where it is stopped. */
+export async function giveIntent(node: DatabaseNode, intent: Intent, context: ActionContext): Promise<void> {
+  const container = containerOf(node);
+  const { State } = await container.inspect();
+  if (State.Running) {
+    await writeIntent(container, intent, { wake: true });
+    return;
+  }
+  await putFiles(container, stateFolder, [{ path: "intent.json", content: `${JSON.stringify(intent)}\n` }]);
+  context.progress(`starting the container of ${node.name}`);
+  await container.start();
+}
