@@ -6,7 +6,7 @@ import { type MeasuredTransition, measureTransition } from "../scripts/drill/swa
 import { compareEverywhere, localRows } from "../scripts/load/compare.ts";
 import { WriteLoad } from "../scripts/load/writeLoad.ts";
 import { containerOf } from "../scripts/observe/index.ts";
-import { nodeOf } from "../scripts/transition/actions.ts";
+import { nodeOf } from "../scripts/transition/context.ts";
 import type { Measurement, Part, Suite } from "./suite.ts";
 
 const clients = 8;
