@@ -39,13 +39,17 @@ describe.sequential("a stack's life", () => {
     const { exitCode, all, stdout } = await deployment.up();
     expect([exitCode, all]).toEqual([0, expect.stringContaining("Resources:")]);
     for (const check of [
-      "ok     store a resource through the gateway: served by primary",
+      // The first server that is ready; not yet the primary one on a busy machine.
+      /ok {5}store a resource through the gateway: served by (primary|secondary)/,
       "ok     read it back through the primary server: from database shared",
       "ok     read it back through the secondary server: from database shared",
       "ok     read it back through the read-only server: from database read-only",
+      "ok     delete it again: it is gone again",
       "ok     replicate to the read-only database: streaming, over TLS, slot read_only in use",
     ])
-      expect(all).toContain(check);
+      expect(all).toEqual(
+        typeof check === "string" ? expect.stringContaining(check) : expect.stringMatching(check),
+      );
     expect(JSON.parse(stdout)).toMatchObject({ stack: deployment.stack, verdict: "ok" });
     expect(await leftovers(deployment.stack)).toEqual({ containers: 6, networks: 1, volumes: 8, images: 3 });
     nodes = await Nodes.of(deployment);

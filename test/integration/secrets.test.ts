@@ -20,7 +20,7 @@ async function secretsOf(deployment: Deployment): Promise<ReadonlyMap<string, st
       const pem = /-----BEGIN PRIVATE KEY-----\\?n?\s*([A-Za-z0-9+/]{40,})/.exec(value);
       if (value.startsWith("{") || value.startsWith('"')) collect(name, JSON.parse(value));
       else if (pem?.[1]) secrets.set(name, pem[1]);
-      else if (!value.includes("CERTIFICATE") && !name.includes("salts")) secrets.set(name, value);
+      else if (!value.includes("CERTIFICATE") && !name.endsWith(".salt")) secrets.set(name, value);
     } else if (typeof value === "object" && value !== null) {
       // A secret output is an object: its plain text beside a mark.
       if ("plaintext" in value) collect(name, value.plaintext);
@@ -69,8 +69,8 @@ describe("secrets", () => {
         "credentials-authority.key",
         "credentials-certificate-gateway.key",
         "credentials-encryption-key",
-        "credentials-passwords.application",
-        "credentials-passwords.operator",
+        "credentials-login-application.password",
+        "credentials-login-operator.password",
       ]),
     );
     for (const [, secret] of secrets) expect(secret.length).toBeGreaterThanOrEqual(40);

@@ -69,7 +69,7 @@ describe.sequential("transitions through Pulumi", () => {
       {
         what: "a promote together with a change of the model",
         config: { transition: "promote", transitionId: "R-2", model: "read-only" },
-        reason: /the same change would remove secondary-server/,
+        reason: /the same change would turn the model from full into read-only/,
         remedy: "one after the other",
       },
       {
