@@ -47,9 +47,9 @@ async function switchOver(
   const newPrimary = containerOf(nodeOf(context, to));
   // A checkpoint while writes go on: the one at the stop then has little left to write.
   await withClient(context, from, (query) => query("CHECKPOINT"));
-  const [stepDown, takeOver] = await Promise.all([
-    PreparedCommand.start(oldPrimary, ["step-down"]),
-    PreparedCommand.start(newPrimary, ["take-over"]),
+  const [stepDown, takeOver] = await startTogether([
+    () => PreparedCommand.start(oldPrimary, ["step-down"]),
+    () => PreparedCommand.start(newPrimary, ["take-over"]),
   ]);
   try {
     const writesStoppedAt = performance.now();
@@ -76,6 +76,18 @@ async function switchOver(
     takeOver.cancel();
     stepDown.cancel();
   }
+}
+
+type Starting = () => Promise<PreparedCommand>;
+
+/** Starts two commands at once; where one does not start the other one is let go, and does nothing. */
+async function startTogether(
+  starts: readonly [Starting, Starting],
+): Promise<[PreparedCommand, PreparedCommand]> {
+  const [first, second] = await Promise.allSettled([starts[0](), starts[1]()]);
+  if (first.status === "fulfilled" && second.status === "fulfilled") return [first.value, second.value];
+  for (const started of [first, second]) if (started.status === "fulfilled") started.value.cancel();
+  throw first.status === "rejected" ? first.reason : second.status === "rejected" ? second.reason : undefined;
 }
 
 async function promote(

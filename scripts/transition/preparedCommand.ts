@@ -55,7 +55,12 @@ export class PreparedCommand {
     });
     const stream = await exec.start({ hijack: true, stdin: true });
     const prepared = new PreparedCommand(command.join(" "), container, exec, stream);
-    await prepared.#until(() => prepared.#stdout.startsWith("ready\n"), 15);
+    try {
+      await prepared.#until(() => prepared.#stdout.startsWith("ready\n"), 15);
+    } catch (error) {
+      prepared.cancel();
+      throw error;
+    }
     return prepared;
   }
 
