@@ -47,7 +47,7 @@ describe("the shared database crashed while nobody can say whether another was p
     await crashAlone();
     await nodes.docker("start", nodes.container("secondary-server"));
     await eventually("it opens", accepts, 15);
-    expect(await nodes.log("shared-database")).toMatch(/may open: witness .* has seen no timeline above 1/);
+    expect(await nodes.log("shared-database")).toMatch(/may open: witness .* has seen no timeline above \d+/);
     await startAll();
   });
 
@@ -55,7 +55,9 @@ describe("the shared database crashed while nobody can say whether another was p
     await crashAlone();
     await nodes.docker("start", nodes.container("read-only-database"));
     await eventually("it opens", accepts, 15);
-    expect(await nodes.log("shared-database")).toMatch(/may open: database read-only follows on timeline 1/);
+    expect(await nodes.log("shared-database")).toMatch(
+      /may open: database read-only follows on timeline \d+/,
+    );
     await startAll();
   });
 
