@@ -58,11 +58,12 @@ export function intendedBy(view: DatabaseView): string | undefined {
   return view.observed.intent.known ? view.observed.intent.value?.transitionId : undefined;
 }
 
-/** Whether the database streams from `upstream` now, as both sides see it. */
+/** Whether the database streams the timeline of `upstream` from it now, as both sides see it. */
 export function follows(view: DatabaseView, upstream: DatabaseView): boolean {
   return (
     view.state === "standby" &&
     view.postgres?.streaming === true &&
+    view.postgres.timeline === upstream.postgres?.timeline &&
     intendedUpstream(view) === upstream.name &&
     (upstream.postgres?.senders.some(
       ({ applicationName, state }) => applicationName === `${view.name}-database` && state === "streaming",

@@ -11,6 +11,8 @@ import { type ActionContext, nodeOf, withClient } from "./context.ts";
 const patienceSeconds = 120;
 
 interface Progress {
+  /** Of the upstream. */
+  readonly timeline: number;
   readonly streaming: boolean;
   readonly copiedBytes: number | null;
   readonly totalBytes: number | null;
@@ -30,17 +32,24 @@ export function awaitStreaming(
     upstream,
     context,
     "stream",
-    async (progress) => progress.streaming && (await isStandby(name, context)),
+    async ({ streaming, timeline }) => streaming && (await receives(name, timeline, context)),
   );
 }
 
-/** Whether the database itself answers as a standby: of one that was cut off the sender does not know for a minute. */
-async function isStandby(name: DatabaseName, context: ActionContext): Promise<boolean> {
+/**
+ * Whether the database itself says that it receives the upstream's timeline. The sender alone does not tell: of a
+ * standby that was cut off it does not know for a minute, and one that is streaming the old timeline's rest has yet to
+ * change over.
+ */
+async function receives(name: DatabaseName, timeline: number, context: ActionContext): Promise<boolean> {
   try {
     const client = await connectDatabase(nodeOf(context, name), context.operator);
     try {
-      const { rows } = await client.query<{ standby: boolean }>("SELECT pg_is_in_recovery() AS standby");
-      return rows[0]?.standby === true;
+      const { rows } = await client.query<{ receives: boolean }>(
+        "SELECT status = 'streaming' AND received_tli = $1 AS receives FROM pg_stat_wal_receiver",
+        [timeline],
+      );
+      return rows[0]?.receives === true;
     } finally {
       await client.end();
     }
@@ -115,14 +124,17 @@ async function progressOf(
   context: ActionContext,
 ): Promise<Progress> {
   const [row] = await withClient(context, upstream, (query) =>
-    query<{ streaming: boolean; copied: string | null; total: string | null }>(
-      `SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming') AS streaming,
+    query<{ timeline: number; streaming: boolean; copied: string | null; total: string | null }>(
+      `SELECT CASE WHEN pg_is_in_recovery() THEN 0
+           ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END AS timeline,
+         EXISTS (SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming') AS streaming,
          (SELECT backup_streamed::text FROM pg_stat_progress_basebackup LIMIT 1) AS copied,
          (SELECT backup_total::text FROM pg_stat_progress_basebackup LIMIT 1) AS total`,
       [`${name}-database`],
     ),
   );
   return {
+    timeline: row?.timeline ?? 0,
     streaming: row?.streaming ?? false,
     copiedBytes: row?.copied == null ? null : Number(row.copied),
     totalBytes: row?.total == null ? null : Number(row.total),
