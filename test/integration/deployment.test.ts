@@ -7,8 +7,6 @@ import { statusSchema } from "../../core/statusSchema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 
-const timelineOf = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int";
-
 describe("a full deployment", () => {
   let deployment: Deployment;
   let nodes: Nodes;
