@@ -19,6 +19,8 @@ export default defineConfig({
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 10 * seconds } },
       { test: { name: "integration", include: ["test/integration/**/*.test.ts"], ...onEngines } },
       { test: { name: "fault", include: ["test/fault/**/*.test.ts"], ...onEngines } },
+      // Kills drivers and databases at every step: minutes long, run by its name and not with everything.
+      { test: { name: "kill", include: ["test/kill/**/*.test.ts"], ...onEngines } },
     ],
   },
 });

@@ -12,7 +12,9 @@ import { projectFolder, setup } from "./setup/index.ts";
 import { type Counts, countTests, sumUp } from "./testReport.ts";
 
 const projects = ["unit", "integration", "fault"] as const;
-type Project = (typeof projects)[number];
+/** Run by their name only. */
+const longProjects = ["kill"] as const;
+type Project = (typeof projects)[number] | (typeof longProjects)[number];
 
 /** One part of the run and what came of it. */
 interface Part extends Counts {
@@ -23,7 +25,7 @@ interface Part extends Counts {
 const program = new Command("test")
   .description("Sets up what is missing, checks the sources, runs the tests. Without arguments: everything.")
   .argument("[files...]", "only test files whose path contains one of these")
-  .addOption(new Option("--project <name>", "only this project").choices(projects))
+  .addOption(new Option("--project <name>", "only this project").choices([...projects, ...longProjects]))
   .option("--json <file>", "write the counts of each part to a file")
   .parse();
 const files = program.args;

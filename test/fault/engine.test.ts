@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { Deployment } from "../support/deployment.ts";
 import { canRunEngine, TestEngine } from "../support/engine.ts";
@@ -13,7 +12,7 @@ describe.runIf(canRunEngine)("the Docker engine is restarted under write load", 
   let nodes: Nodes;
 
   beforeAll(async () => {
-    engine = await TestEngine.start(`pgc${run.prefix.slice(-5)}`, join(run.folder, "host"));
+    engine = await TestEngine.start(run);
     deployment = await Deployment.start("engine", {
       hosts: { own: { docker: engine.url, address: engine.address } },
       publishedAddress: engine.address,

@@ -216,4 +216,44 @@ describe.sequential("the shared database is gone", () => {
       await healthy(deployment);
     });
   });
+
+  // PostgreSQL writes a promotion's timeline into pg_control only with the checkpoint after it, which takes its time.
+  describe.sequential("right after a promotion, before its checkpoint is done", () => {
+    const timelines = (node: string) =>
+      nodes.sql(
+        node,
+        "SELECT timeline_id < ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int FROM pg_control_checkpoint()",
+      );
+
+    beforeAll(async () => {
+      // Pages that the next checkpoint has to write, on both: it is spread over minutes.
+      await nodes.sql("shared-database", "CREATE TABLE pages AS SELECT generate_series(1, 500000)");
+    });
+
+    it("the new primary crashes: it opens again by itself", async () => {
+      const promote = WorkingProcess.transition(deployment, "promote", "E-8", { at: "after:switch-over" });
+      await promote.says("paused at after:switch-over");
+      expect(await timelines("read-only-database")).toBe("t");
+      await nodes.crash("read-only-database");
+      await eventually("it accepts writes again", () => acceptsWrites(nodes, "read-only"), 20);
+      await promote.killTree();
+      const { exitCode, all } = await transition(deployment, "promote", "E-8");
+      expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+      await expectPromoted();
+    });
+
+    it("the new primary is lost with what nobody else has: it comes back rewound", async () => {
+      await nodes.sql("read-only-database", "UPDATE pages SET generate_series = -generate_series");
+      expect((await transition(deployment, "restore", "E-8")).exitCode).toBe(0);
+      expect(await timelines("shared-database")).toBe("t");
+      await divergeAndKill(nodes, "third", "");
+      const { exitCode, all } = await transition(deployment, "promote", "E-9", "--allow-data-loss");
+      expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+      expect(evidenceOf(deployment, "E-9").steps.at(-1)?.details.rejoin).toMatchObject({ method: "rewind" });
+      await expectPromoted();
+      expect(await tableIn("shared-database", "third")).toBe("f");
+      expect((await transition(deployment, "restore", "E-9")).exitCode).toBe(0);
+      await healthy(deployment);
+    });
+  });
 });
