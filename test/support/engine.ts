@@ -5,11 +5,14 @@ import { join } from "node:path";
 import { execa, type ResultPromise } from "execa";
 import { findOnPath } from "../../scripts/setup/paths.ts";
 import { eventually } from "./nodes.ts";
-import { localEngine } from "./run.ts";
+import { localEngine, type TestRun } from "./run.ts";
 
 /** Whether this machine lets a test run an engine of its own: as root, with the programs for it. */
 export const canRunEngine =
   process.getuid?.() === 0 && ["dockerd", "ip", "nsenter"].every((name) => findOnPath(name).length > 0);
+
+/** Where the engine of a run lies. */
+export const hostFolder = (runFolder: string) => join(runFolder, "host");
 
 /**
  * A second Docker engine on this machine, in a network namespace of its own: a host that a test may switch off. The
@@ -32,10 +35,15 @@ export class TestEngine implements AsyncDisposable {
     this.url = `unix://${join(folder, "docker.sock")}`;
   }
 
-  /** Makes the namespace, starts the engine and brings it the base image. @param name up to 8 letters */
-  static async start(name: string, folder: string): Promise<TestEngine> {
-    const engine = new TestEngine(name, folder);
-    mkdirSync(folder, { recursive: true });
+  /** The engine of a run, to be started or to be removed. */
+  static of(prefix: string, runFolder: string): TestEngine {
+    return new TestEngine(`pgc${prefix.slice(-5)}`, hostFolder(runFolder));
+  }
+
+  /** Makes the namespace, starts the engine and brings it the base image. */
+  static async start({ prefix, folder }: TestRun): Promise<TestEngine> {
+    const engine = TestEngine.of(prefix, folder);
+    mkdirSync(engine.#folder, { recursive: true });
     try {
       await engine.#createNamespace();
       await engine.boot();

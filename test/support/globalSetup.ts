@@ -1,7 +1,9 @@
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 import { reap, type TestRun } from "./run.ts";
 
@@ -17,17 +19,17 @@ export default function setup(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), `pg-continuity-${prefix}-`));
   project.provide("run", { prefix, folder });
 
-  let isDone = false;
-  const clean = async () => {
-    if (isDone) return;
-    isDone = true;
+  // Outlives this process: vitest ends at once on a signal, and nobody can act on a SIGKILL.
+  const program = fileURLToPath(new URL("reaper.ts", import.meta.url));
+  const reaper = spawn(process.execPath, ["--import=tsx", program, prefix, folder], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  reaper.unref();
+
+  return async () => {
     await reap(prefix);
     rmSync(folder, { recursive: true, force: true });
+    reaper.stdin.end();
   };
-  // vitest ends at once on a signal, without its teardown.
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => {
-      clean().finally(() => process.exit(130));
-    });
-  return clean;
 }
