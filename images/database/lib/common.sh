@@ -49,10 +49,15 @@ control() { pg_controldata "$data_folder" | sed -n "s/^$1: *//p"; }
 
 own_system_id() { control 'Database system identifier'; }
 
-# The highest timeline the own data knows of.
+# The highest timeline the own data knows of. pg_control learns of a promotion only with the checkpoint after it, which
+# may take minutes; until then only the names of the WAL segments tell.
 own_timeline() {
-  local latest recovery
+  local latest recovery wal
   latest=$(control "Latest checkpoint's TimeLineID")
   recovery=$(control "Min recovery ending loc's timeline")
-  echo $((latest > recovery ? latest : recovery))
+  wal=$(find "$data_folder/pg_wal" -maxdepth 1 -type f -printf '%f\n' |
+    sed -n 's/^\([0-9A-F]\{8\}\)[0-9A-F]\{16\}$/\1/p' | sort | tail -n 1)
+  wal=$((16#${wal:-0}))
+  [ "$recovery" -le "$latest" ] || latest=$recovery
+  echo $((wal > latest ? wal : latest))
 }

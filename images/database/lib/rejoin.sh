@@ -10,17 +10,23 @@ lsn_at_least() {
   [ $((16#$a)) -ge $((16#$b)) ]
 }
 
-# Where the last record of the own data begins. After a clean stop that is the shutdown checkpoint; after a crash the
-# WAL tells. Prints nothing where that cannot be read: then nobody knows how far the data went.
+# Where the last record of the own data begins: own_last_record OWN_TIMELINE. After a clean stop that is the shutdown
+# checkpoint; after a crash the WAL tells. Prints nothing where that cannot be read: then nobody knows how far the data
+# went.
 own_last_record() {
-  local checkpoint last
+  local checkpoint start
   checkpoint=$(control 'Latest checkpoint location')
-  last=$checkpoint
-  if [ "$(control 'Database cluster state')" != "shut down" ]; then
-    last=$(pg_waldump --path="$data_folder/pg_wal" --timeline="$(control "Latest checkpoint's TimeLineID")" \
-      --start="$checkpoint" 2>/dev/null | sed -n 's/.*lsn: \([0-9A-F]*\/[0-9A-F]*\),.*/\1/p' | tail -n 1)
+  if [ "$(control 'Database cluster state')" = "shut down" ]; then
+    echo "$checkpoint"
+    return
   fi
-  echo "$last"
+  start=$checkpoint
+  # Crashed before the checkpoint after its promotion: the own timeline's WAL begins where it left the one before.
+  if [ "$(control "Latest checkpoint's TimeLineID")" -lt "$1" ]; then
+    start=$(awk 'NF > 1 { at = $2 } END { print at }' "$(printf '%s/pg_wal/%08X.history' "$data_folder" "$1")")
+  fi
+  pg_waldump --path="$data_folder/pg_wal" --timeline="$1" --start="$start" 2>/dev/null |
+    sed -n 's/.*lsn: \([0-9A-F]*\/[0-9A-F]*\),.*/\1/p' | tail -n 1
 }
 
 # The upstream's history of a timeline, a line a fork: upstream_history UPSTREAM TIMELINE
@@ -90,7 +96,7 @@ rejoin() {
     rejoined as-is "$upstream is on the same timeline $own" "" "" ""
     return 0
   fi
-  last=$(own_last_record)
+  last=$(own_last_record "$own")
   fork=
   if [ "$their" -gt "$own" ]; then
     fork=$(fork_point "$upstream" "$their" "$own")
