@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { Argument, Command } from "commander";
-import pc from "picocolors";
+import { colours, errorColours } from "../scripts/cli/colours.ts";
 import { main } from "../scripts/cli/main.ts";
 import { newTable } from "../scripts/cli/statusTable.ts";
 import { figuresOf, secondsText } from "../scripts/drill/figures.ts";
@@ -42,7 +42,7 @@ await main(async () => {
   const [cpu] = cpus();
   const machine = `${cpus().length} × ${cpu?.model.trim() ?? "unknown processor"}, ${Math.round(totalmem() / 1024 ** 3)} GB`;
   const all = results.flatMap(({ measurements }) => measurements);
-  process.stdout.write(`${render(all)}\n${pc.dim(`on ${machine}, Node.js ${process.versions.node}`)}\n`);
+  process.stdout.write(`${render(all)}\n${colours.dim(`on ${machine}, Node.js ${process.versions.node}`)}\n`);
   if (options.json) writeFileSync(options.json, `${JSON.stringify({ machine, results }, null, 2)}\n`);
   return all.every(isWithinTarget) ? 0 : 5;
 });
@@ -61,7 +61,7 @@ async function runSuite(suite: Suite, runs: number): Promise<readonly Measuremen
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, onSignal);
   try {
     const stack = await OwnStack.of({ prefix, folder }, suite.name);
-    const say = (line: string) => process.stderr.write(`${pc.dim(`${suite.name}: ${line}`)}\n`);
+    const say = (line: string) => process.stderr.write(`${errorColours.dim(`${suite.name}: ${line}`)}\n`);
     return await suite.run({ stack, runs, say });
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
@@ -78,7 +78,7 @@ function render(all: readonly Measurement[]): string {
       measurement.what,
       figures?.count ?? 0,
       ...[figures?.min, figures?.p50, figures?.p95, targetSeconds].map(secondsText),
-      isWithinTarget(measurement) ? pc.green("ok") : pc.red("missed"),
+      isWithinTarget(measurement) ? colours.green("ok") : colours.red("missed"),
     ]);
   }
   const details = all.map(

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import Table from "cli-table3";
 import { Command } from "commander";
-import picocolors from "picocolors";
+import { colours } from "./cli/colours.ts";
 import { Context } from "./setup/context.ts";
 import { type Finding, probeAll } from "./setup/index.ts";
 import { Log } from "./setup/log.ts";
@@ -81,7 +81,7 @@ async function go(): Promise<Finding> {
 }
 
 function printTable(): void {
-  const { green, red, dim } = picocolors.createColors(process.stdout.isTTY === true && !process.env.NO_COLOR);
+  const { green, red, dim } = colours;
   const table = new Table({
     head: ["part", "wanted", "found", "where", ""],
     style: { head: [], border: [], compact: true },

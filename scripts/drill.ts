@@ -1,7 +1,7 @@
 // Switches over and back under load on a running stack, and judges the result: npm run drill [-- --runs N] [--stack NAME]
 import { Command } from "commander";
-import pc from "picocolors";
 import { judge } from "../core/status.ts";
+import { colours, errorColours } from "./cli/colours.ts";
 import { main, stackName } from "./cli/main.ts";
 import { type DeployedStack, readStack } from "./cli/pulumi.ts";
 import { newTable } from "./cli/statusTable.ts";
@@ -74,7 +74,7 @@ async function drill(stack: DeployedStack, options: Options): Promise<Report> {
     for (let run = 1; run <= options.runs; run++)
       for (const transition of ["promote", "restore"] as const) {
         const transitionId = `drill-${startedAt}-${run}`;
-        const progress = (text: string) => process.stderr.write(pc.dim(`${text}\n`));
+        const progress = (text: string) => process.stderr.write(errorColours.dim(`${text}\n`));
         const measured = await measureTransition(stack, load, {
           goal: { transition, transitionId },
           progress,
@@ -168,7 +168,7 @@ function render(report: Report): string {
       secondsText(streaming?.p50),
       secondsText(streaming?.max),
     ]);
-  const verdict = report.verdict === "passed" ? pc.green("passed") : pc.red("FAILED");
+  const verdict = report.verdict === "passed" ? colours.green("passed") : colours.red("FAILED");
   return [
     table.toString(),
     `${report.acknowledged} writes acknowledged, ${report.lost} lost, ${report.doubled} doubled, ${report.failedRequests} requests failed`,

@@ -2,9 +2,9 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
-import pc from "picocolors";
 import { judge } from "../core/status.ts";
 import type { DatabaseName } from "../core/vocabulary.ts";
+import { colours } from "./cli/colours.ts";
 import { main } from "./cli/main.ts";
 import { type DeployedStack, readStack } from "./cli/pulumi.ts";
 import { compareEverywhere } from "./load/compare.ts";
@@ -131,7 +131,7 @@ function render(summary: Summary): string {
     `seed ${summary.seed}: ${summary.acts} acts, ${summary.acknowledged} writes acknowledged, ${summary.failedRequests} requests failed and were sent again, longest write gap ${summary.longestGapSeconds.toFixed(1)} s`,
     `lost ${summary.lost}, doubled ${summary.doubled}, two writable databases at ${summary.twoWritable.length} moments`,
     ...(summary.problem === null ? [] : [`problem: ${summary.problem}`]),
-    `verdict: ${isGood(summary) ? pc.green("passed") : pc.red("FAILED")}`,
+    `verdict: ${isGood(summary) ? colours.green("passed") : colours.red("FAILED")}`,
     "",
   ].join("\n");
 }

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { execa } from "execa";
-import pc from "picocolors";
 import { runChecks } from "./checks.ts";
+import { errorColours } from "./cli/colours.ts";
 import { messageOf } from "./observe/container.ts";
 import { projectFolder, setup } from "./setup/index.ts";
 import { type Counts, countTests, sumUp } from "./testReport.ts";
@@ -37,7 +37,7 @@ const parts: Part[] = [];
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
 try {
   const { environment, elapsedSeconds } = await setup();
-  console.error(pc.dim(`set-up: ${elapsedSeconds.toFixed(1)} s`));
+  console.error(errorColours.dim(`set-up: ${elapsedSeconds.toFixed(1)} s`));
   if (isWhole) parts.push(await checks());
   const wanted = options.project === undefined ? projects : [options.project];
   for (const project of wanted) parts.push(await runProject(project, environment));
@@ -50,7 +50,7 @@ report();
 async function checks(): Promise<Part> {
   const started = performance.now();
   const results = await runChecks();
-  for (const { ok, name, output } of results) if (!ok) console.error(`${pc.red(name)}\n${output}`);
+  for (const { ok, name, output } of results) if (!ok) console.error(`${errorColours.red(name)}\n${output}`);
   const failed = results.filter(({ ok }) => !ok).length;
   return {
     name: "checks",

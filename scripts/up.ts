@@ -3,8 +3,8 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { execa } from "execa";
-import pc from "picocolors";
 import { judge } from "../core/status.ts";
+import { errorColours } from "./cli/colours.ts";
 import { clearDeadLocks } from "./cli/deadLock.ts";
 import { main, stackName } from "./cli/main.ts";
 import { explain, projectName, readStack } from "./cli/pulumi.ts";
@@ -32,7 +32,9 @@ await main(async () => {
   const checks = await verifyDeployment(stack);
   const status = judge(stack.topology, await observe(stack.topology, stack.access));
   for (const { what, ok, detail } of checks)
-    process.stderr.write(`${ok ? pc.green("ok    ") : pc.red("failed")} ${what}: ${detail}\n`);
+    process.stderr.write(
+      `${ok ? errorColours.green("ok    ") : errorColours.red("failed")} ${what}: ${detail}\n`,
+    );
   process.stdout.write(options.json ? `${JSON.stringify(status, null, 2)}\n` : `\n${renderStatus(status)}\n`);
   process.stderr.write(
     `\nGateway: ${stack.gatewayUrl}   token: pulumi stack output adminToken --show-secrets\n`,

@@ -1,21 +1,21 @@
 import Table from "cli-table3";
-import pc from "picocolors";
 import type { DatabaseStatus, ServerStatus, Status } from "../../core/status.ts";
+import { colours } from "./colours.ts";
 
-/** The status as tables for a person. Colour only where picocolors finds a terminal. */
+/** The status as tables for a person. */
 export function renderStatus(status: Status): string {
   return [
     `${heading(status)}  ${status.summary}`,
     databaseTable(status.databases),
     serverTable(status),
     ...findingLines(status),
-    pc.dim(`observed at ${status.observedAt}`),
+    colours.dim(`observed at ${status.observedAt}`),
   ].join("\n");
 }
 
 function heading({ stack, model, phase, verdict }: Status): string {
-  const colour = verdict === "ok" ? pc.green : verdict === "degraded" ? pc.yellow : pc.red;
-  return `${pc.bold(stack)} (${model})  phase ${phase}  ${colour(verdict)}`;
+  const colour = verdict === "ok" ? colours.green : verdict === "degraded" ? colours.yellow : colours.red;
+  return `${colours.bold(stack)} (${model})  phase ${phase}  ${colour(verdict)}`;
 }
 
 function databaseTable(databases: readonly DatabaseStatus[]): string {
@@ -39,7 +39,7 @@ function serverTable(status: Status): string {
   for (const server of status.servers) table.push(serverRow(server));
   table.push([
     "gateway",
-    status.gateway.reachable ? pc.green("running") : pc.red("down"),
+    status.gateway.reachable ? colours.green("running") : colours.red("down"),
     "running",
     "-",
     "-",
@@ -59,12 +59,12 @@ function serverRow(server: ServerStatus): string[] {
 
 function findingLines({ findings }: Status): string[] {
   return findings.map(
-    ({ subject, problem, remedy }) => `${pc.yellow("!")} ${subject}: ${problem}. ${remedy}`,
+    ({ subject, problem, remedy }) => `${colours.yellow("!")} ${subject}: ${problem}. ${remedy}`,
   );
 }
 
 function roleText(role: string, expected: string): string {
-  return role === expected ? pc.green(role) : pc.red(role);
+  return role === expected ? colours.green(role) : colours.red(role);
 }
 
 function lagText({ lagBytes, lagSeconds, role }: DatabaseStatus): string {
@@ -79,5 +79,5 @@ function sinceText(since: string | null): string {
 
 /** A plain table without colours of its own. */
 export function newTable(head: readonly string[]): Table.Table {
-  return new Table({ head: head.map((text) => pc.bold(text)), style: { head: [], border: [] } });
+  return new Table({ head: head.map((text) => colours.bold(text)), style: { head: [], border: [] } });
 }

@@ -1,9 +1,7 @@
-import picocolors from "picocolors";
+import { colours, errorColours } from "../cli/colours.ts";
 import { SetupError, SetupInterrupted, setup } from "./index.ts";
 
-const { bold, dim, green, red } = picocolors.createColors(
-  process.stdout.isTTY === true && !process.env.NO_COLOR,
-);
+const { bold, dim, green } = colours;
 
 try {
   const result = await setup();
@@ -21,7 +19,7 @@ try {
     console.error(error.message);
     process.exitCode = 130;
   } else if (error instanceof SetupError) {
-    console.error(red(error.message));
+    console.error(errorColours.red(error.message));
     process.exitCode = 1;
   } else throw error;
 }

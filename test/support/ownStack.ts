@@ -67,6 +67,8 @@ export class OwnStack implements AsyncDisposable {
       PULUMI_CONFIG_PASSPHRASE_FILE: join(this.folder, "passphrase"),
       PULUMI_HOME: join(this.folder, "home"),
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      // Some libraries behave otherwise in a CI run: so does every test then, on every machine.
+      CI: "true",
     };
     const all = { ...own, ...pulumiEnvironment(own) };
     return Object.fromEntries(Object.entries(all).flatMap(([k, v]) => (v === undefined ? [] : [[k, v]])));
