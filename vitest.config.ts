@@ -9,18 +9,40 @@ const onEngines = {
   hookTimeout: 300 * seconds,
   teardownTimeout: 120 * seconds,
   retry: 0,
-  globalSetup: "test/support/globalSetup.ts",
 };
 
 export default defineConfig({
   test: {
     reporters: ["default"],
+    // Once for all projects: they share a deployment.
+    globalSetup: "test/support/globalSetup.ts",
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 10 * seconds } },
-      { test: { name: "integration", include: ["test/integration/**/*.test.ts"], ...onEngines } },
-      { test: { name: "fault", include: ["test/fault/**/*.test.ts"], ...onEngines } },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          ...onEngines,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "fault",
+          include: ["test/fault/**/*.test.ts"],
+          ...onEngines,
+          sequence: { groupOrder: 2 },
+        },
+      },
       // Kills drivers and databases at every step: minutes long, run by its name and not with everything.
-      { test: { name: "kill", include: ["test/kill/**/*.test.ts"], ...onEngines } },
+      {
+        test: {
+          name: "kill",
+          include: ["test/kill/**/*.test.ts"],
+          ...onEngines,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });

@@ -9,18 +9,12 @@ import { runChecks } from "./checks.ts";
 import { errorColours } from "./cli/colours.ts";
 import { messageOf } from "./observe/container.ts";
 import { projectFolder, setup } from "./setup/index.ts";
-import { type Counts, countTests, sumUp } from "./testReport.ts";
+import { countTests, type Part, sumUp } from "./testReport.ts";
 
 const projects = ["unit", "integration", "fault"] as const;
 /** Run by their name only. */
 const longProjects = ["kill"] as const;
 type Project = (typeof projects)[number] | (typeof longProjects)[number];
-
-/** One part of the run and what came of it. */
-interface Part extends Counts {
-  readonly name: string;
-  readonly seconds: number;
-}
 
 const program = new Command("test")
   .description("Sets up what is missing, checks the sources, runs the tests. Without arguments: everything.")
@@ -40,7 +34,10 @@ try {
   console.error(errorColours.dim(`set-up: ${elapsedSeconds.toFixed(1)} s`));
   if (isWhole) parts.push(await checks());
   const wanted = options.project === undefined ? projects : [options.project];
-  for (const project of wanted) parts.push(await runProject(project, environment));
+  const onEngines = wanted.filter((project) => project !== "unit");
+  if (wanted.includes("unit")) parts.push(...(await runProjects(["unit"], environment)));
+  // One run, because they share a deployment.
+  if (onEngines.length > 0) parts.push(...(await runProjects(onEngines, environment)));
 } catch (error) {
   console.error(messageOf(error));
   parts.push({ name: "set-up", passed: 0, failed: 1, skipped: 0, seconds: 0 });
@@ -61,8 +58,10 @@ async function checks(): Promise<Part> {
   };
 }
 
-async function runProject(project: Project, environment: Record<string, string>): Promise<Part> {
-  const started = performance.now();
+async function runProjects(
+  wanted: readonly Project[],
+  environment: Record<string, string>,
+): Promise<readonly Part[]> {
   const folder = mkdtempSync(join(tmpdir(), "pg-continuity-report-"));
   const reportFile = join(folder, "report.json");
   try {
@@ -70,16 +69,16 @@ async function runProject(project: Project, environment: Record<string, string>)
       process.execPath,
       [
         join(projectFolder, "node_modules/vitest/vitest.mjs"),
-        ...["run", "--project", project, "--reporter=default", "--reporter=json"],
+        ...["run", "--reporter=default", "--reporter=json"],
+        ...wanted.flatMap((project) => ["--project", project]),
         ...[`--outputFile.json=${reportFile}`, ...(files.length > 0 ? ["--passWithNoTests"] : []), ...files],
       ],
       { cwd: projectFolder, env: environment, stdio: "inherit", reject: false, cleanup: true },
     );
     const text = existsSync(reportFile) ? readFileSync(reportFile, "utf8") : undefined;
-    // With a filter a project may have nothing to run, and then writes no report.
-    const isIdle = text === undefined && exitCode === 0 && files.length > 0;
-    const counts = isIdle ? { passed: 0, failed: 0, skipped: 0 } : countTests(text, exitCode);
-    return { name: project, ...counts, seconds: secondsSince(started) };
+    // With a filter there may be nothing to run, and then no report is written.
+    if (text === undefined && exitCode === 0 && files.length > 0) return [];
+    return countTests(text, exitCode, wanted);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -7,37 +7,55 @@ export interface Counts {
   readonly skipped: number;
 }
 
-/** The part of vitest's JSON report that is counted. */
+/** One part of the run and what came of it. */
+export interface Part extends Counts {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+/** What is counted of vitest's JSON report. Times are milliseconds since the epoch. */
 const reportSchema = z.object({
   testResults: z.array(
     z.object({
       name: z.string(),
       status: z.string(),
+      startTime: z.number(),
+      endTime: z.number(),
       assertionResults: z.array(z.object({ status: z.string() })),
     }),
   ),
 });
 
 /**
- * Counts what a run of vitest has to say. Nothing that went wrong is left out: a file that could not be loaded or
- * whose `beforeAll` failed counts as one failure, and so does a run that failed without naming any test.
+ * Counts what a run of vitest has to say, for each project: a test file belongs to the project whose folder it is in.
+ * Nothing that went wrong is left out: a file that could not be loaded or whose `beforeAll` failed counts as one
+ * failure, and so does a run that failed without naming any test.
  *
  * @param report text of vitest's JSON report; undefined when there is none
  * @param exitCode of vitest
+ * @param projects those that were run, in their order
  */
-export function countTests(report: string | undefined, exitCode: number | undefined): Counts {
-  if (report === undefined) return { passed: 0, failed: 1, skipped: 0 };
+export function countTests(
+  report: string | undefined,
+  exitCode: number | undefined,
+  projects: readonly string[],
+): readonly Part[] {
+  const failedAsWhole = { name: projects.join(" and "), passed: 0, failed: 1, skipped: 0, seconds: 0 };
+  if (report === undefined) return [failedAsWhole];
   const { testResults } = reportSchema.parse(JSON.parse(report));
-  const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const file of testResults) {
-    const failed = file.assertionResults.filter(({ status }) => status === "failed").length;
-    const passed = file.assertionResults.filter(({ status }) => status === "passed").length;
-    counts.passed += passed;
-    counts.failed += failed === 0 && file.status === "failed" ? 1 : failed;
-    counts.skipped += file.assertionResults.length - failed - passed;
-  }
-  if (counts.failed === 0 && exitCode !== 0) counts.failed = 1;
-  return counts;
+  const parts = projects.map((name) => {
+    const part = { name, passed: 0, failed: 0, skipped: 0, seconds: 0 };
+    for (const file of testResults.filter((result) => result.name.includes(`/test/${name}/`))) {
+      const failed = file.assertionResults.filter(({ status }) => status === "failed").length;
+      const passed = file.assertionResults.filter(({ status }) => status === "passed").length;
+      part.passed += passed;
+      part.failed += failed === 0 && file.status === "failed" ? 1 : failed;
+      part.skipped += file.assertionResults.length - failed - passed;
+      part.seconds += (file.endTime - file.startTime) / 1000;
+    }
+    return part;
+  });
+  return exitCode !== 0 && parts.every(({ failed }) => failed === 0) ? [...parts, failedAsWhole] : parts;
 }
 
 /** Adds up; no tests at all is a failure, because then nothing was proven. */

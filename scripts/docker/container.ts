@@ -77,15 +77,16 @@ export async function readContainerFile(
   container: Docker.Container,
   path: string,
 ): Promise<string | undefined> {
-  let archive: NodeJS.ReadableStream;
+  let archive: Buffer;
   try {
-    archive = await container.getArchive({ path });
+    archive = await collectBytes(await container.getArchive({ path }));
   } catch (error) {
     if (isStatus(error, 404)) return undefined;
     throw error;
   }
+  // Whole before it is unpacked: an answer that breaks off is an error then, and not an archive without end.
   const reader = extract();
-  archive.pipe(reader);
+  reader.end(archive);
   let content: string | undefined;
   for await (const entry of reader) {
     const text = await collect(entry);
@@ -100,7 +101,11 @@ export function isStatus(error: unknown, status: number): boolean {
 }
 
 async function collect(stream: AsyncIterable<unknown>): Promise<string> {
+  return (await collectBytes(stream)).toString("utf8");
+}
+
+async function collectBytes(stream: AsyncIterable<unknown>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }

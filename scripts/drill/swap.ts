@@ -11,6 +11,8 @@ export interface MeasuredTransition {
   readonly transitionId: string;
   /** The longest time between two acknowledged writes at the gateway. */
   readonly gatewayGapSeconds: number;
+  /** How much of that was before the order to stop writes. */
+  readonly gapBeforeStopSeconds: number | null;
   /** From the order to stop writes to the first committed write, in the database. */
   readonly databaseGapSeconds: number | null;
   /** From the order to stop writes until the other database streams again. */
@@ -47,22 +49,31 @@ export async function measureTransition(
     keep: keepEvidence,
   });
   await load.more(writesAround);
+  const gap = load.gapSince(began);
+  const stoppedAt = stopOrder(evidence);
   return {
     transition: goal.transition,
     transitionId: goal.transitionId,
-    gatewayGapSeconds: load.gapSince(began),
+    gatewayGapSeconds: gap.seconds,
+    gapBeforeStopSeconds:
+      stoppedAt === null ? null : (stoppedAt - (gap.from + performance.timeOrigin)) / 1000,
     databaseGapSeconds: evidence.writeGapSeconds,
-    streamingSeconds: streamingSeconds(evidence),
+    streamingSeconds: streamingSeconds(evidence, stoppedAt),
     failedRequests: load.failed.length - failedBefore,
     evidence,
   };
 }
 
-/** From the order to stop writes until the old primary streams: the swap's own gap and the step that follows. */
-function streamingSeconds({ steps, writeGapSeconds }: Evidence): number | null {
+/** When the order to stop writes was given, in milliseconds since the epoch; null where there was no swap. */
+function stopOrder({ steps, writeGapSeconds }: Evidence): number | null {
   const swap = steps.find(({ details }) => "stoppedSeconds" in details);
+  if (!swap || writeGapSeconds === null) return null;
+  return Date.parse(swap.startedAt) + (swap.seconds - writeGapSeconds) * 1000;
+}
+
+/** From that order until the last step, which waits for the old primary, has ended. */
+function streamingSeconds({ steps }: Evidence, stoppedAt: number | null): number | null {
   const follow = steps.at(-1);
-  if (!swap || !follow || swap === follow || writeGapSeconds === null) return null;
-  const stoppedAt = Date.parse(swap.startedAt) + (swap.seconds - writeGapSeconds) * 1000;
+  if (stoppedAt === null || !follow || "stoppedSeconds" in follow.details) return null;
   return (Date.parse(follow.startedAt) + follow.seconds * 1000 - stoppedAt) / 1000;
 }

@@ -13,6 +13,13 @@ export interface FailedRequest {
   readonly detail: string;
 }
 
+/** The time between two acknowledged writes, in milliseconds of the monotonic clock. */
+export interface WriteGap {
+  readonly from: number;
+  readonly to: number;
+  readonly seconds: number;
+}
+
 /** What became of a load. */
 export interface LoadReport {
   readonly acknowledged: number;
@@ -97,19 +104,20 @@ export class WriteLoad {
       acknowledged: this.#acknowledged.size,
       seconds: (performance.now() - this.#startedAt) / 1000,
       failed: [...this.#failed],
-      writeGapSeconds: this.gapSince(0),
+      writeGapSeconds: this.gapSince(0).seconds,
     };
   }
 
   /** The longest time between two acknowledged writes of which the later came after `since` (monotonic, ms). */
-  gapSince(since: number): number {
-    let longest = 0;
-    let before: number | undefined;
-    for (const at of this.#acknowledged.values()) {
-      if (before !== undefined && at >= since) longest = Math.max(longest, at - before);
-      before = at;
+  gapSince(since: number): WriteGap {
+    let longest: WriteGap = { from: since, to: since, seconds: 0 };
+    let from: number | undefined;
+    for (const to of this.#acknowledged.values()) {
+      if (from !== undefined && to >= since && to - from > longest.seconds * 1000)
+        longest = { from, to, seconds: (to - from) / 1000 };
+      from = to;
     }
-    return longest / 1000;
+    return longest;
   }
 
   /** When the first write after a moment (monotonic, ms) was acknowledged that had been sent after it. */

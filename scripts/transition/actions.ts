@@ -45,21 +45,24 @@ async function switchOver(
 ): Promise<ActionDetails> {
   const oldPrimary = containerOf(nodeOf(context, from));
   const newPrimary = containerOf(nodeOf(context, to));
-  // A checkpoint while writes go on: the one at the stop then has little left to write.
-  await withClient(context, from, (query) => query("CHECKPOINT"));
+  const checkpoint = () => withClient(context, from, (query) => query("CHECKPOINT"));
+  // While writes go on, so that the checkpoint at the stop has little left to write.
+  await checkpoint();
   const [stepDown, takeOver] = await startTogether([
-    () => PreparedCommand.start(oldPrimary, ["step-down"]),
-    () => PreparedCommand.start(newPrimary, ["take-over"]),
+    () => PreparedCommand.start(oldPrimary, ["step-down", JSON.stringify(standbyIntent(context.goal, to))]),
+    () => PreparedCommand.start(newPrimary, ["take-over", JSON.stringify(primaryIntent(context.goal))]),
   ]);
   try {
+    // Again, for what was written while the commands started.
+    await checkpoint();
     const writesStoppedAt = performance.now();
-    const stopped = await stepDown.go<Stopped>([JSON.stringify(standbyIntent(context.goal, to))], 90);
+    const stopped = await stepDown.go<Stopped>(["stop"], 90);
     const stoppedSeconds = (performance.now() - writesStoppedAt) / 1000;
     if (stopped.state !== "shut down")
       throw new Error(`${from} did not stop in order (it is "${stopped.state}")`);
     await pauseAt("stopped:switch-over", context.progress);
     const taken = await takeOver.go<{ replayedLsn: string; timeline: number }>(
-      [stopped.lsn, String(stopped.timeline), JSON.stringify(primaryIntent(context.goal))],
+      [stopped.lsn, String(stopped.timeline)],
       60,
     );
     const promotedSeconds = (performance.now() - writesStoppedAt) / 1000;
@@ -96,10 +99,13 @@ async function promote(
 ): Promise<ActionDetails> {
   const name = step.database;
   const started = performance.now();
-  const takeOver = await PreparedCommand.start(containerOf(nodeOf(context, name)), ["take-over"]);
+  const takeOver = await PreparedCommand.start(containerOf(nodeOf(context, name)), [
+    "take-over",
+    JSON.stringify(primaryIntent(context.goal)),
+  ]);
   try {
     const taken = await takeOver.go<{ replayedLsn: string; timeline: number }>(
-      [step.replayed ?? "-", String(step.seenTimeline), JSON.stringify(primaryIntent(context.goal))],
+      [step.replayed ?? "-", String(step.seenTimeline)],
       60,
     );
     return { ...taken, writesStoppedAt: started, writesResumedAt: await firstWrite(name, context) };

@@ -54,7 +54,7 @@ export class PreparedCommand {
       AttachStderr: true,
     });
     const stream = await exec.start({ hijack: true, stdin: true });
-    const prepared = new PreparedCommand(command.join(" "), container, exec, stream);
+    const prepared = new PreparedCommand(command[0] ?? "command", container, exec, stream);
     try {
       await prepared.#until(() => prepared.#stdout.startsWith("ready\n"), 15);
     } catch (error) {

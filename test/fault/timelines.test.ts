@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
+
+const servers = ["primary-server", "secondary-server", "read-only-server"];
 
 /**
  * A standby that was cut off may not have heard of a promotion elsewhere. PostgreSQL then gives the same timeline number
@@ -11,12 +13,8 @@ describe("a promotion that the other database never heard of", () => {
   let nodes: Nodes;
 
   beforeAll(async () => {
-    deployment = await Deployment.start("timelines");
+    deployment = await Deployment.shared();
     nodes = await Nodes.of(deployment);
-  });
-
-  afterAll(async () => {
-    await deployment?.[Symbol.asyncDispose]();
   });
 
   const timeline = async (node: string) =>
@@ -52,8 +50,7 @@ describe("a promotion that the other database never heard of", () => {
     const restored = await deployment.script("scripts/transition.ts", ["restore", "--id", "back"]);
     expect(restored.exitCode, restored.all).toBe(0);
     await healthy(deployment);
-    for (const server of ["primary-server", "secondary-server", "read-only-server"])
-      await nodes.docker("stop", nodes.container(server));
+    for (const server of servers) await nodes.docker("stop", nodes.container(server));
     const unheard = await bumpTimeline();
     await nodes.docker("kill", nodes.container("shared-database"));
     await reconnect();
@@ -69,6 +66,11 @@ describe("a promotion that the other database never heard of", () => {
     expect(JSON.parse(rejoin.stdout)).toMatchObject({ method: "base-backup", transitionId: "unheard-2" });
     expect(JSON.parse(rejoin.stdout).keptAt).toMatch(/data\.diverged-/);
     await expectSameData();
+    for (const server of servers) await nodes.docker("start", nodes.container(server));
+    const again = await deployment.script("scripts/transition.ts", ["restore", "--id", "back again"]);
+    expect(again.exitCode, again.all).toBe(0);
+    await nodes.sql("shared-database", "DROP TABLE IF EXISTS own_way");
+    await healthy(deployment);
   });
 
   /** The shared database is promoted to a timeline that the cut-off read-only database never hears of. */

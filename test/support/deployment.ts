@@ -1,6 +1,7 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inject } from "vitest";
+import { healthy } from "./nodes.ts";
 import { type Config, OwnStack } from "./ownStack.ts";
 
 export type { ScriptResult } from "./ownStack.ts";
@@ -23,17 +24,25 @@ export class Deployment extends OwnStack {
   }
 
   /**
-   * The one deployment that the test files of a run share: brought up by the first that asks, removed at the run's
-   * end. Whoever uses it leaves it as it was.
+   * The deployment that the test files of a run share, one after the other: brought up by the first that asks, removed
+   * at the run's end. Whoever uses it leaves it as it was; where a failed file did not, the next one gets a new one.
    */
   static async shared(): Promise<Deployment> {
-    const deployment = new Deployment(inject("run"), "shared");
-    const ready = join(deployment.folder, "ready");
-    if (existsSync(ready)) return deployment;
-    if (existsSync(deployment.folder))
-      throw new Error("the shared deployment could not be brought up, see above");
-    const started = await Deployment.start("shared");
-    writeFileSync(ready, "");
+    const run = inject("run");
+    const current = join(run.folder, "shared-deployment");
+    const number = existsSync(current) ? Number(readFileSync(current, "utf8")) : 0;
+    if (number > 0) {
+      const deployment = new Deployment(run, `shared-${number}`);
+      try {
+        await healthy(deployment, 20);
+        return deployment;
+      } catch (error) {
+        console.warn(`a new shared deployment, because a test file left it broken: ${error}`);
+        await deployment[Symbol.asyncDispose]();
+      }
+    }
+    const started = await Deployment.start(`shared-${number + 1}`);
+    writeFileSync(current, `${number + 1}`);
     return started;
   }
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,8 @@ export default function setup(project: TestProject): () => Promise<void> {
   reaper.unref();
 
   return async () => {
-    await reap(prefix);
+    // Unit tests need no engine: what no test has begun nobody has to remove.
+    if (readdirSync(folder).length > 0) await reap(prefix);
     rmSync(folder, { recursive: true, force: true });
     reaper.stdin.end();
   };

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import type { Status } from "../../core/status.ts";
+import { judge, type Status } from "../../core/status.ts";
 import { allNodes } from "../../core/topology.ts";
 import type { DeployedStack } from "../../scripts/cli/pulumi.ts";
+import { observe } from "../../scripts/observe/index.ts";
 import { ask, type HttpsAnswer } from "../../scripts/observe/server.ts";
 import type { Deployment } from "./deployment.ts";
 
@@ -157,7 +158,8 @@ export async function healthy(deployment: Deployment, seconds = 30): Promise<Sta
     return await eventually(
       `${deployment.stack} is as declared`,
       async () => {
-        const status = await deployment.status();
+        const { topology, access } = await deployment.deployed();
+        const status = judge(topology, await observe(topology, access));
         seen = JSON.stringify(status.findings);
         return status.verdict === "ok" ? status : undefined;
       },

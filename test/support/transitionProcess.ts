@@ -113,9 +113,10 @@ function descendants(root: number): readonly number[] {
     const parent = parentOf(Number(entry));
     if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
   }
-  const found = [root];
-  for (const pid of found) found.push(...(children.get(pid) ?? []));
-  return found;
+  // A set: numbers are used again while /proc is read, so that a process may seem to be its own ancestor.
+  const found = new Set([root]);
+  for (const pid of found) for (const child of children.get(pid) ?? []) found.add(child);
+  return [...found];
 }
 
 function parentOf(pid: number): number | undefined {

@@ -1,11 +1,13 @@
 import { expect, it } from "vitest";
 import { countTests, sumUp } from "../../scripts/testReport.ts";
 
-function report(...files: readonly { status: string; tests: readonly string[] }[]): string {
+function report(...files: readonly { status: string; tests: readonly string[]; project?: string }[]): string {
   return JSON.stringify({
-    testResults: files.map(({ status, tests }) => ({
-      name: "a.test.ts",
+    testResults: files.map(({ status, tests, project = "unit" }) => ({
+      name: `/anywhere/test/${project}/a.test.ts`,
       status,
+      startTime: 1000,
+      endTime: 1500,
       assertionResults: tests.map((test) => ({ status: test })),
     })),
   });
@@ -20,7 +22,7 @@ it.each([
   ["no report", undefined, 1, [0, 1, 0]],
   ["killed", report({ status: "passed", tests: ["passed"] }), undefined, [1, 1, 0]],
 ] as const)("%s", (_name, text, exitCode, [passed, failed, skipped]) => {
-  expect(countTests(text, exitCode)).toEqual({ passed, failed, skipped });
+  expect(sumUp(countTests(text, exitCode, ["unit"]))).toEqual({ passed, failed, skipped });
 });
 
 it("no tests at all is a failure", () => {
@@ -35,4 +37,16 @@ it("parts are added up", () => {
       { passed: 4, failed: 0, skipped: 1 },
     ]),
   ).toEqual({ passed: 5, failed: 2, skipped: 4 });
+});
+
+it("each project has its own counts and seconds", () => {
+  const text = report(
+    { status: "passed", tests: ["passed"], project: "integration" },
+    { status: "failed", tests: ["failed", "passed"], project: "fault" },
+    { status: "passed", tests: ["passed"], project: "fault" },
+  );
+  expect(countTests(text, 1, ["integration", "fault"])).toEqual([
+    { name: "integration", passed: 1, failed: 0, skipped: 0, seconds: 0.5 },
+    { name: "fault", passed: 2, failed: 1, skipped: 0, seconds: 1 },
+  ]);
 });

@@ -31,6 +31,23 @@ write_file() {
   mv "$1.new" "$1"
 }
 
+# An intent is laid ready on the disk before it counts, so that the moment it counts costs no waiting for the disk.
+#   prepare_intent INTENT; then commit_intent, or nothing: what was only prepared is removed at the exit
+prepare_intent() {
+  prepared_intent=$intent_file.$$
+  trap 'rm -f "$prepared_intent"' EXIT
+  printf '%s\n' "$1" > "$prepared_intent"
+  sync "$prepared_intent"
+}
+commit_intent() { mv "$prepared_intent" "$intent_file"; }
+
+# Sleeps for fractions of a second without starting a process: a read of what never comes.
+#   nap SECONDS
+nap() {
+  [ -n "${nap_fd:-}" ] || exec {nap_fd}<> <(:)
+  read -r -t "$1" -u "$nap_fd" || true
+}
+
 intent() { jq -r --arg key "$1" '.[$key] // empty' "$intent_file"; }
 node() { jq -r "$1 // empty" "$config_folder/node.json"; }
 

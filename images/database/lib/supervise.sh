@@ -68,7 +68,7 @@ hold_closed() {
 # signal, or until the intent wants something else. What it was stopped at is left in stopped.json.
 #   supervise primary | standby | promote
 supervise() {
-  local now=$1 wanted code
+  local now=$1 wanted code transition_id
   rm -f "$state_folder/stopped.json"
   chmod 0700 "$data_folder"
   postgres -D "$data_folder" -c "config_file=$config_folder/postgresql.conf" &
@@ -94,12 +94,13 @@ supervise() {
         read_intent
       else
         kill -INT "$postgres_pid"
+        transition_id=$(jq -c .transitionId "$intent_file")
       fi
     fi
   done
   postgres_pid=
   kill "$watcher_pid" 2>/dev/null
-  record_stop
+  record_stop "${transition_id:-$(jq -c .transitionId "$intent_file")}"
   [ -z "$stop_requested" ] || exit 0
   if ! intent_changed && [ "$code" -ne 0 ]; then
     report closed "postgres ended by itself with code $code"
@@ -113,13 +114,26 @@ restart_watcher() {
   watcher_pid=$!
 }
 
-# Where the data ended: what the next writable database must have replayed.
+# Where the data ended: what the next writable database must have replayed. Writes wait for this answer, so it starts as
+# few processes as it can, and is on the disk only afterwards.
+#   record_stop TRANSITION_ID     as JSON
 record_stop() {
-  jq -n --arg state "$(control 'Database cluster state')" --arg lsn "$(control 'Latest checkpoint location')" \
-    --argjson timeline "$(own_timeline)" --arg transitionId "$(intent transitionId)" \
-    --arg at "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
-    '{state: $state, lsn: $lsn, timeline: $timeline, transitionId: $transitionId, at: $at}' |
-    write_file "$state_folder/stopped.json"
+  local line value state='' lsn='' timeline=''
+  while IFS= read -r line; do
+    value=${line#*:}
+    value=${value#"${value%%[! ]*}"}
+    case $line in
+      'Database cluster state:'*) state=$value ;;
+      'Latest checkpoint location:'*) lsn=$value ;;
+      "Latest checkpoint's TimeLineID:"*) timeline=$value ;;
+    esac
+  done < <(pg_controldata "$data_folder")
+  # After a stop in order the checkpoint is the end of the data, and names its timeline.
+  [ "$state" = "shut down" ] || timeline=$(own_timeline)
+  printf '{"state":"%s","lsn":"%s","timeline":%s,"transitionId":%s,"at":"%(%Y-%m-%dT%H:%M:%SZ)T"}\n' \
+    "$state" "$lsn" "$timeline" "$1" -1 > "$state_folder/stopped.json.new"
+  mv "$state_folder/stopped.json.new" "$state_folder/stopped.json"
+  sync "$state_folder/stopped.json"
 }
 
 # Beside a running postgres: promotes it where it was told to take over, brings roles and slots to what they have to
