@@ -11,7 +11,7 @@ import { newTable } from "../scripts/cli/statusTable.ts";
 import { figuresOf, secondsText } from "../scripts/drill/figures.ts";
 import { setup } from "../scripts/setup/index.ts";
 import { OwnStack } from "../test/support/ownStack.ts";
-import { reap } from "../test/support/run.ts";
+import { reap, startReaper } from "../test/support/run.ts";
 import { deploy } from "./deploy.ts";
 import type { Measurement, Suite } from "./suite.ts";
 import { transitions } from "./transitions.ts";
@@ -51,21 +51,15 @@ await main(async () => {
 async function runSuite(suite: Suite, runs: number): Promise<readonly Measurement[]> {
   const prefix = `test-bench${randomBytes(3).toString("hex")}`;
   const folder = mkdtempSync(join(tmpdir(), `pg-continuity-${prefix}-`));
-  const clean = async () => {
-    await reap(prefix);
-    rmSync(folder, { recursive: true, force: true });
-  };
-  const onSignal = () => {
-    clean().finally(() => process.exit(130));
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, onSignal);
+  const release = startReaper({ prefix, folder });
   try {
     const stack = await OwnStack.of({ prefix, folder }, suite.name);
     const say = (line: string) => process.stderr.write(`${errorColours.dim(`${suite.name}: ${line}`)}\n`);
     return await suite.run({ stack, runs, say });
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
-    await clean();
+    await reap(prefix);
+    rmSync(folder, { recursive: true, force: true });
+    release();
   }
 }
 

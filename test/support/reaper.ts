@@ -8,7 +8,7 @@ import { hostFolder, TestEngine } from "./engine.ts";
 import { reap } from "./run.ts";
 
 const [prefix = "", folder = ""] = process.argv.slice(2);
-if (!/^test-[0-9a-f]{6}$/.test(prefix)) throw new Error(`${prefix} is no prefix of a test run`);
+if (!/^test-(bench)?[0-9a-f]{6}$/.test(prefix)) throw new Error(`${prefix} is no prefix of a test run`);
 
 // Ctrl-C reaches the whole group of processes; this one has to stay.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);

@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { connectEngine } from "../../scripts/docker/engine.ts";
 import { projectFolder } from "../../scripts/setup/paths.ts";
 
@@ -12,6 +14,22 @@ export interface TestRun {
 }
 
 export const localEngine = "unix:///var/run/docker.sock";
+
+/**
+ * Starts the process that removes what a run has left, and that outlives it: a run may end at once on a signal, and
+ * nobody can act on a SIGKILL.
+ *
+ * @returns to be called when the run has cleaned up by itself
+ */
+export function startReaper({ prefix, folder }: TestRun): () => void {
+  const program = fileURLToPath(new URL("reaper.ts", import.meta.url));
+  const reaper = spawn(process.execPath, ["--import=tsx", program, prefix, folder], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  reaper.unref();
+  return () => reaper.stdin.end();
+}
 
 /** Removes what stacks of a prefix have left on an engine, data too, and their config files. Returns what it was. */
 export async function reap(prefix: string, engineUrl = localEngine): Promise<readonly string[]> {
