@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
-import type { DatabaseNode, GatewayNode, ServerNode } from "../core/topology.ts";
+import { type DatabaseNode, type GatewayNode, isInEveryModel, type ServerNode } from "../core/topology.ts";
 import { type DeploymentContext, type HostResources, stackLabels } from "./context.ts";
 
 /** What differs between the kinds of container. */
@@ -19,6 +19,8 @@ export interface ContainerSpec {
   /** `docker.Container` is started again when a refresh finds it stopped. Never for databases: that is fencing's matter. */
   readonly mustRun: boolean;
   readonly shmMegabytes?: number;
+  /** What has to exist as long as the container: it is made before and deleted after it. */
+  readonly outlivedBy?: readonly pulumi.Resource[];
 }
 
 type AnyNode = DatabaseNode | ServerNode | GatewayNode;
@@ -45,8 +47,9 @@ export function createStateVolume(
 }
 
 /**
- * A named volume of a node. Protected: neither `pulumi destroy` nor a change of its definition deletes it, only
- * `npm run down -- --volumes` does.
+ * A named volume of a node. Neither `pulumi destroy` nor a change of its definition deletes it, only
+ * `npm run down -- --volumes` does: that of a node in every model is protected, that of another node leaves the stack
+ * with it and stays on the host, where the node finds it again when it comes back.
  */
 export function createVolume(
   context: DeploymentContext,
@@ -64,7 +67,11 @@ export function createVolume(
         "pg-continuity.volume": part,
       }),
     },
-    { parent, provider: hostOf(context, node).provider, protect: true },
+    {
+      parent,
+      provider: hostOf(context, node).provider,
+      ...(isInEveryModel(node.node) ? { protect: true } : { retainOnDelete: true }),
+    },
   );
 }
 
@@ -121,7 +128,7 @@ export function createContainer(
     {
       parent,
       provider,
-      dependsOn: [image.build],
+      dependsOn: [image.build, ...(spec.outlivedBy ?? [])],
       deleteBeforeReplace: true,
       replaceOnChanges: ["healthcheck", "init", "tmpfs", "rm"],
     },

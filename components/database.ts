@@ -10,6 +10,8 @@ import { configureNode } from "./nodeConfiguration.ts";
 export interface DatabaseArgs {
   readonly context: DeploymentContext;
   readonly database: DatabaseNode;
+  /** What has to be deleted after the container (see `createContainer`). */
+  readonly outlivedBy?: readonly pulumi.Resource[];
 }
 
 /**
@@ -52,6 +54,7 @@ export abstract class Database extends pulumi.ComponentResource {
         graceSeconds: 60,
         mustRun: false,
         shmMegabytes: 256,
+        outlivedBy: args.outlivedBy ?? [],
       },
       this,
     );

@@ -10,6 +10,7 @@ import { NodeImage } from "./nodeImage.ts";
 import { PrimaryServer } from "./primaryServer.ts";
 import { ReadOnlyDatabase } from "./readOnlyDatabase.ts";
 import { ReadOnlyServer } from "./readOnlyServer.ts";
+import { releaseReplica } from "./releaseReplica.ts";
 import { SecondaryServer } from "./secondaryServer.ts";
 import { SharedDatabase } from "./sharedDatabase.ts";
 import { StreamingReplication } from "./streamingReplication.ts";
@@ -52,7 +53,11 @@ export class Deployment extends pulumi.ComponentResource {
     if (topology.databases.some((node) => node.name === "read-only")) {
       const readOnly = new ReadOnlyDatabase(
         "read-only-database",
-        { context, database: database(topology, "read-only") },
+        {
+          context,
+          database: database(topology, "read-only"),
+          outlivedBy: [releaseReplica(context, database(topology, "read-only"), shared.database, this)],
+        },
         child,
       );
       parts.push(new StreamingReplication("replication", { context, shared, readOnly }, child));

@@ -16,7 +16,7 @@ export interface StreamingReplicationArgs {
 /**
  * Streaming replication from the shared to the read-only database. Role, TLS, `pg_hba` and conninfo are part of both
  * nodes' configuration and the slot is made with the shared database; this attaches the replica (base backup, first
- * intent) and arms both guards. Runs once in the life of the stack: who follows whom later is a transition's matter.
+ * intent) and arms both guards. Runs once in the life of a replica: who follows whom later is a transition's matter.
  */
 export class StreamingReplication extends pulumi.ComponentResource {
   /** Done once the replica streams. */
@@ -43,7 +43,7 @@ export class StreamingReplication extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: [shared.initialised, readOnly.configuration],
-        customTimeouts: { create: "70m" },
+        customTimeouts: { create: "24h" },
       },
     );
     this.registerOutputs({});

@@ -1,5 +1,5 @@
 import type { Settings } from "./settings.ts";
-import type { DatabaseName, Model, ServerName } from "./vocabulary.ts";
+import { type DatabaseName, type Model, models, type ServerName } from "./vocabulary.ts";
 
 /** The port that PostgreSQL, the servers and the gateway listen on inside their containers. */
 export const internalPorts = { database: 5432, server: 8443, gateway: 8443, statistics: 8404 } as const;
@@ -142,6 +142,11 @@ export function nodeNamesOf(model: Model): readonly string[] {
     ...serversOf[model].map((name) => `${name}-server`),
     "gateway",
   ];
+}
+
+/** Whether every model has the node, so that no change of the model removes it. */
+export function isInEveryModel(node: string): boolean {
+  return models.every((model) => nodeNamesOf(model).includes(node));
 }
 
 /** Every node of the topology, databases first. */

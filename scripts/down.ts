@@ -3,8 +3,10 @@
 import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import { execa } from "execa";
+import { z } from "zod";
 import { main, stackName } from "./cli/main.ts";
-import { explain } from "./cli/pulumi.ts";
+import { explain, projectName, pulumi, readStack } from "./cli/pulumi.ts";
+import { connectEngine } from "./docker/engine.ts";
 import { pulumiEnvironment } from "./setup/index.ts";
 
 const program = new Command("down")
@@ -16,6 +18,15 @@ const program = new Command("down")
   )
   .option("--yes", "do not ask");
 
+/** What of an exported state is read here. */
+const stateSchema = z.object({
+  deployment: z.object({
+    resources: z
+      .array(z.object({ type: z.string(), inputs: z.object({ host: z.string().optional() }).optional() }))
+      .optional(),
+  }),
+});
+
 await main(async () => {
   const options = program.parse().opts<{ stack?: string; volumes?: true; yes?: true }>();
   const name = stackName(options.stack);
@@ -23,11 +34,13 @@ await main(async () => {
     process.stderr.write("nothing was changed\n");
     return 1;
   }
+  const hosts = options.volumes ? await deployedHosts(name) : [];
   if (options.volumes) await run(["state", "unprotect", "--all", "--yes"], name);
   await run(
     ["destroy", "--yes", "--skip-preview", ...(options.volumes ? [] : ["--exclude-protected"])],
     name,
   );
+  await removeVolumes(name, hosts);
   if (options.volumes) await run(["stack", "rm", "--yes", "--preserve-config"], name);
   process.stderr.write(
     options.volumes
@@ -36,6 +49,25 @@ await main(async () => {
   );
   return 0;
 });
+
+/** The Docker URLs of the stack's hosts: as it was deployed, or, where no deployment came to its end, as far as the state knows. */
+async function deployedHosts(name: string): Promise<readonly string[]> {
+  const outputs = JSON.parse(await pulumi(["stack", "output", "--json"], { stack: name }));
+  if ("access" in outputs) return (await readStack(name)).topology.hosts.map(({ docker }) => docker);
+  const { deployment } = stateSchema.parse(JSON.parse(await pulumi(["stack", "export"], { stack: name })));
+  const providers = (deployment.resources ?? []).filter(({ type }) => type === "pulumi:providers:docker");
+  return [...new Set(providers.flatMap(({ inputs }) => inputs?.host ?? []))];
+}
+
+/** Volumes that had left the stack with their node (a change of the model) are still on their hosts. */
+async function removeVolumes(stack: string, hosts: readonly string[]): Promise<void> {
+  const label = [`pg-continuity.project=${projectName}`, `pg-continuity.stack=${stack}`];
+  for (const host of hosts) {
+    const engine = connectEngine(host);
+    const { Volumes } = await engine.listVolumes({ filters: { label } });
+    for (const { Name } of Volumes) await engine.getVolume(Name).remove();
+  }
+}
 
 /** Runs the Pulumi CLI with its output as it comes. */
 async function run(args: readonly string[], stack: string): Promise<void> {

@@ -1,12 +1,17 @@
+import type Docker from "dockerode";
 import type { Problem } from "../core/problems.ts";
+import { stateFolder } from "../core/render/files.ts";
 import { configNamespace } from "../core/settings.ts";
-import type { Host, Topology } from "../core/topology.ts";
+import type { DatabaseNode, Host, Topology } from "../core/topology.ts";
+import { readContainerFile } from "./docker/container.ts";
 import { connectEngine } from "./docker/engine.ts";
 import { readIntent } from "./node/intentFile.ts";
+import { messageOf, observeContainer } from "./observe/container.ts";
 
 /**
- * A change of the model must not remove the one database that accepts writes: after a promotion that is the read-only
- * one. Looked up in the containers themselves, because the config no longer names what it would remove.
+ * A change of the model must not remove the one copy of the data that counts: the read-only database after a promotion,
+ * or while the shared one does not accept writes. Looked up in the containers themselves, because the config no longer
+ * names what it would remove. Only reads.
  *
  * @throws what the engine's client throws when it does not answer
  */
@@ -23,15 +28,56 @@ export async function removalProblems(host: Host, topology: Topology): Promise<r
   for (const { Id, Labels } of containers) {
     const node = Labels?.["pg-continuity.node"] ?? "";
     if (!node.endsWith("-database") || wanted.has(node)) continue;
-    const intent = await readIntent(engine.getContainer(Id));
-    if (intent?.role !== "primary") continue;
-    problems.push({
-      path: `${configNamespace}:model`,
-      value: JSON.stringify(topology.model),
+    const problem = await removalProblem(node, engine.getContainer(Id), topology);
+    if (problem)
+      problems.push({
+        path: `${configNamespace}:model`,
+        value: JSON.stringify(topology.model),
+        ...problem,
+      });
+  }
+  return problems;
+}
+
+/** Why a database must not be removed now; undefined where it may be. */
+async function removalProblem(
+  node: string,
+  container: Docker.Container,
+  topology: Topology,
+): Promise<Pick<Problem, "reason" | "remedy"> | undefined> {
+  const intent = await readIntent(container);
+  if (intent?.role === "primary")
+    return {
       reason: `would remove ${node}, which is the writable database since transition ${intent.transitionId}: it holds the only current data`,
       remedy:
         'Go back to the shared database first: "pulumi config set transition restore" with the model as it was. Then change the model.',
-    });
+    };
+  for (const staying of topology.databases) {
+    const state = await whyNotWritable(staying);
+    if (state !== undefined)
+      return {
+        reason: `would remove ${node} while ${staying.node} does not accept writes (${state}): what ${node} holds may be the only current data`,
+        remedy: `Bring ${staying.node} back first ("npm run status" says how), or promote the read-only database with the model as it was. Then change the model.`,
+      };
   }
-  return problems;
+  return undefined;
+}
+
+/** Why a database does not accept writes now, as far as its container can tell; undefined where it accepts them. */
+async function whyNotWritable(database: DatabaseNode): Promise<string | undefined> {
+  const container = connectEngine(database.host.docker).getContainer(database.containerName);
+  const observed = await observeContainer(container);
+  if (!observed.known) return observed.reason;
+  if (observed.value.state !== "running") return `its container is ${observed.value.state}`;
+  try {
+    const said = await readContainerFile(container, `${stateFolder}/node-state.json`);
+    const { state, detail } = JSON.parse(said ?? "{}") as { state?: string; detail?: string };
+    if (state !== "starting") return `${state ?? "it has not said anything yet"}: ${detail ?? ""}`;
+    // The last word of the postmaster of itself: "ready" once it accepts writes, "standby" while it only reads.
+    const lock = await readContainerFile(container, "/var/lib/postgresql/data/postmaster.pid");
+    const postmaster = lock?.trimEnd().split("\n").at(-1)?.trim();
+    return postmaster === "ready" ? undefined : `PostgreSQL is ${postmaster ?? "not running"}`;
+  } catch (error) {
+    return messageOf(error);
+  }
 }

@@ -36,6 +36,8 @@ defaults
     option dontlognull
     option redispatch 1
     option http-keep-alive
+    # A reload ends a kept connection with its next answer instead of at once: no client meets a closed one.
+    option idle-close-on-response
     retries 3
     # A request whose server failed before it answered is sent to the next one. Safe for writes too: every one has an
     # idempotency key, and the servers do the same key only once.

@@ -1,10 +1,11 @@
-import { type DatabaseNode, peersOf, type Topology } from "../topology.ts";
+import { type DatabaseNode, peersOf, slotName, type Topology } from "../topology.ts";
+import { databaseNames } from "../vocabulary.ts";
 
 /**
  * The SQL that makes the physical slots for the peers that this database feeds or may have to feed. Physical slots
  * are not replicated, so each node has its own. On the writable database a slot holds WAL from its first moment; on a
  * standby it is there but holds none (a slot that nobody uses would fill the disk), and one left over from the time
- * when the node was writable is made anew.
+ * when the node was writable is made anew. That of a replica that another model had is dropped, once nobody uses it.
  */
 export function renderSlotsSql(topology: Topology, database: DatabaseNode): string {
   const slots = peersOf(topology, database).map(({ slot }) => slot);
@@ -12,6 +13,7 @@ export function renderSlotsSql(topology: Topology, database: DatabaseNode): stri
     "\\set ON_ERROR_STOP on",
     "\\set QUIET on",
     ...slots.flatMap(slotStatements),
+    ...slotsOfOtherModels(topology, database).map(dropUnused),
     leftoverLogicalSlots,
     "",
   ].join("\n");
@@ -23,6 +25,15 @@ export function renderSlotsSql(topology: Topology, database: DatabaseNode): stri
  */
 const leftoverLogicalSlots =
   "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE pg_is_in_recovery() AND slot_type = 'logical' AND failover AND NOT synced AND NOT active;";
+
+function slotsOfOtherModels(topology: Topology, database: DatabaseNode): string[] {
+  const used = new Set([database.slot, ...peersOf(topology, database).map(({ slot }) => slot)]);
+  return databaseNames.map(slotName).filter((slot) => !used.has(slot));
+}
+
+function dropUnused(slot: string): string {
+  return `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '${slot}' AND slot_type = 'physical' AND NOT active;`;
+}
 
 function slotStatements(slot: string): string[] {
   const exists = `SELECT FROM pg_replication_slots WHERE slot_name = '${slot}'`;

@@ -1,15 +1,24 @@
 // Attaches the read-only database to the shared one: arms the guards on both sides, tells the node to follow, and
-// waits until it streams. A node that already has an intent keeps it.
+// waits until it streams. A node that is attached already keeps its intent. One that was attached in an earlier time,
+// before the model lost it, is copied again: what its volume holds is old.
 //
 //   environment: DOCKER_URL, CONTAINER, NAME (the replica); UPSTREAM_DOCKER_URL, UPSTREAM_CONTAINER, UPSTREAM_NAME
-import { firstIntent } from "../../core/intent.ts";
-import { databaseNames } from "../../core/vocabulary.ts";
+import type Docker from "dockerode";
+import { firstIntent, type Intent } from "../../core/intent.ts";
+import { type DatabaseName, databaseNames } from "../../core/vocabulary.ts";
+import { execute } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
+import { bytesText } from "../transition/awaitStreaming.ts";
 import { databaseReady, localSql } from "./databaseState.ts";
-import { armGuard, readIntent, writeIntent } from "./intentFile.ts";
+import { armGuard, readGuard, readIntent, writeIntent } from "./intentFile.ts";
 import { required, runStep, waitUntil } from "./step.ts";
 
-const oneHour = 3600;
+/** Without a byte copied or a word from the node for so long, in seconds, it is given up. */
+const patienceSeconds = 600;
+const oneDay = 24 * 3600;
+
+/** Marks a node between two attachments: what it holds must not be used. */
+const beingAttached = "attach";
 
 await runStep("attach-replica", async () => {
   const name = required("NAME");
@@ -21,13 +30,12 @@ await runStep("attach-replica", async () => {
   );
 
   const existing = await readIntent(replica);
-  if (existing === undefined) {
-    await armGuard(upstream, [name]);
-    await armGuard(replica, [upstreamName]);
-    await writeIntent(replica, firstIntent({ standbyOf: upstreamName }, new Date()));
-  }
-  await waitUntil(oneHour, () => databaseReady(replica));
-  if (existing !== undefined && existing.role !== "standby") return { result: "kept", role: existing.role };
+  const isArmed = (await readGuard(upstream)).includes(name);
+  const isAttached = isArmed && existing !== undefined && existing.transitionId !== beingAttached;
+  if (!isAttached && existing) await refuseOtherData(replica, upstream, existing);
+  if (!isAttached) await attach(replica, upstream, { name, upstreamName, existing });
+  await waitUntil(oneDay, patiently(replica, upstream));
+  if (isAttached && existing.role !== "standby") return { result: "kept", role: existing.role };
   await waitUntil(60, async () => {
     const status = await localSql(
       replica,
@@ -37,5 +45,97 @@ await runStep("attach-replica", async () => {
       ? { done: true }
       : { waitingFor: `streaming to begin (WAL receiver: ${status})` };
   });
-  return { result: existing === undefined ? "attached" : "kept", role: "standby" };
+  return { result: isAttached ? "kept" : "attached", role: "standby" };
 });
+
+/**
+ * Safe to be killed anywhere: until the last line the node is closed or has no intent, and is attached anew next time.
+ */
+async function attach(
+  replica: Docker.Container,
+  upstream: Docker.Container,
+  {
+    name,
+    upstreamName,
+    existing,
+  }: { name: string; upstreamName: DatabaseName; existing: Intent | undefined },
+): Promise<void> {
+  const now = new Date();
+  const following = firstIntent({ standbyOf: upstreamName }, now);
+  if (existing)
+    await writeIntent(
+      replica,
+      { version: 1, role: "fenced", transitionId: beingAttached, writtenAt: now.toISOString() },
+      { wake: true },
+    );
+  await armGuard(upstream, [name]);
+  await armGuard(replica, [upstreamName]);
+  if (existing)
+    await writeIntent(
+      replica,
+      { ...following, fresh: true, transitionId: `${beingAttached}-${now.toISOString()}` },
+      { wake: true },
+    );
+  else await writeIntent(replica, following);
+}
+
+/** Old data is thrown away only where it is a copy of what the upstream has. */
+async function refuseOtherData(
+  replica: Docker.Container,
+  upstream: Docker.Container,
+  existing: Intent,
+): Promise<void> {
+  const remedy = "Look at both; a volume that is not needed any more is removed with docker volume rm.";
+  if (existing.role === "primary")
+    throw new Error(
+      `the replica's volume was the writable database (transition ${existing.transitionId}): its data is not thrown away. ${remedy}`,
+    );
+  const control = await execute(replica, ["pg_controldata", "/var/lib/postgresql/data"]);
+  const own = /^Database system identifier: *(\d+)$/m.exec(control.stdout)?.[1];
+  const theirs = await localSql(upstream, "SELECT system_identifier FROM pg_control_system()");
+  if (own !== undefined && own !== theirs)
+    throw new Error(
+      `the replica's volume holds another database (system identifier ${own}, the shared one has ${theirs}): it is not thrown away. ${remedy}`,
+    );
+}
+
+/** Readiness of the replica, with the copy's progress in bytes; gives up when nothing happens any more. */
+function patiently(replica: Docker.Container, upstream: Docker.Container): Parameters<typeof waitUntil>[1] {
+  const startedAt = Date.now();
+  let last = "";
+  let changedAt = startedAt;
+  let shown = "";
+  let shownAt = 0;
+  return async () => {
+    const ready = await databaseReady(replica);
+    if ("done" in ready) return ready;
+    const progress = await copied(upstream, (Date.now() - startedAt) / 1000);
+    const text = progress ?? ready.waitingFor;
+    if (text !== last) changedAt = Date.now();
+    else if (Date.now() - changedAt > patienceSeconds * 1000)
+      throw new Error(
+        `nothing has happened for ${patienceSeconds} s: ${text}. Correct that and run it again.`,
+      );
+    last = text;
+    // Bytes change all the time: a line a second is enough.
+    if (progress === undefined || Date.now() - shownAt > 1000) {
+      shown = text;
+      if (progress !== undefined) shownAt = Date.now();
+    }
+    return { waitingFor: shown };
+  };
+}
+
+/** How far the upstream has sent a base backup; undefined where it sends none. */
+async function copied(upstream: Docker.Container, seconds: number): Promise<string | undefined> {
+  const ready = await databaseReady(upstream);
+  if ("waitingFor" in ready) return undefined;
+  const row = await localSql(
+    upstream,
+    "SELECT backup_streamed, backup_total FROM pg_stat_progress_basebackup WHERE backup_streamed > 0 LIMIT 1",
+  );
+  if (row === "") return undefined;
+  const [streamed, total] = row.split("|").map(Number);
+  const of = total ? ` of ${bytesText(total)}` : "";
+  return `base backup ${bytesText(streamed ?? 0)}${of}, ${bytesText((streamed ?? 0) / Math.max(0.1, seconds))}/s`;
+}

@@ -1,7 +1,10 @@
 import type Docker from "dockerode";
+import { z } from "zod";
 import { type Intent, intentSchema } from "../../core/intent.ts";
 import { stateFolder } from "../../core/render/files.ts";
 import { execute, putFiles, readContainerFile } from "../docker/container.ts";
+
+const guardSchema = z.object({ peers: z.array(z.string()) });
 
 /** The intent of a database node, running or stopped; undefined before it was given one. */
 export async function readIntent(container: Docker.Container): Promise<Intent | undefined> {
@@ -34,6 +37,12 @@ export async function armGuard(container: Docker.Container, peers: readonly stri
     { path: "guard.json.new", content: `${JSON.stringify({ peers })}\n` },
   ]);
   await renameInState(container, "guard.json.new", "guard.json");
+}
+
+/** The databases that a node's guard asks; none before it was armed. */
+export async function readGuard(container: Docker.Container): Promise<readonly string[]> {
+  const text = await readContainerFile(container, `${stateFolder}/guard.json`);
+  return text === undefined ? [] : guardSchema.parse(JSON.parse(text)).peers;
 }
 
 async function renameInState(

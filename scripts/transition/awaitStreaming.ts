@@ -141,7 +141,8 @@ async function progressOf(
   };
 }
 
-function bytesText(bytes: number): string {
+/** A number of bytes for people. */
+export function bytesText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   const index = Math.min(units.length - 1, Math.floor(Math.log(Math.max(1, bytes)) / Math.log(1000)));
   return `${(bytes / 1000 ** index).toFixed(index === 0 ? 0 : 1)} ${units[index]}`;

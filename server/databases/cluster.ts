@@ -66,7 +66,7 @@ export class Cluster {
   configure(settings: ClusterSettings): void {
     const wanted = new Set(settings.databases.map(({ target }) => target.name));
     for (const name of this.#nodes.keys()) {
-      if (!wanted.has(name)) this.#retire(name);
+      if (!wanted.has(name)) this.#forget(name);
     }
     for (const database of settings.databases) {
       const fingerprint = JSON.stringify([database, settings.poolSize, settings.poolWaitSeconds]);
@@ -197,6 +197,16 @@ export class Cluster {
     if (this.#choice.writable !== null) return steadyIntervalMs;
     const lostAt = Math.max(this.#startedAt, ...this.#writableSeenAt.values());
     return Date.now() - lostAt < urgentForMs ? urgentIntervalMs : patientIntervalMs;
+  }
+
+  /** A database that the model no longer has is not chosen any more, whatever was seen of it last. */
+  #forget(name: DatabaseName): void {
+    this.#retire(name);
+    this.#views.delete(name);
+    this.#writableSeenAt.delete(name);
+    this.#choice = choose(this.#server, [...this.#views.values()], this.#witness.highest);
+    this.#log.info({ database: name }, "database left the model");
+    this.#notify();
   }
 
   #retire(name: DatabaseName): void {

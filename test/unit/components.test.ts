@@ -79,8 +79,22 @@ describe("a full deployment", () => {
     for (const { ip } of ports) expect(ip).toBe("127.0.0.1");
   });
 
-  it("protects every volume and every secret that cannot be made again", () => {
-    for (const { options } of ofType(volume)) expect(options.protect).toBe(true);
+  it("keeps every volume, and protects every secret that cannot be made again", () => {
+    // Those of a node that another model does not have leave the stack with it, and stay on the host.
+    const kept = ofType(volume).map(({ name, options }) => [
+      name,
+      options.protect ? "protected" : options.retainOnDelete ? "retained" : "lost",
+    ]);
+    expect(Object.fromEntries(kept)).toEqual({
+      "shared-database-data": "protected",
+      "shared-database-state": "protected",
+      "primary-server-state": "protected",
+      "gateway-state": "protected",
+      "secondary-server-state": "retained",
+      "read-only-server-state": "retained",
+      "read-only-database-data": "retained",
+      "read-only-database-state": "retained",
+    });
     const isProtected = ofType(stash).map(({ name, options }) => [name, options.protect === true]);
     expect(Object.fromEntries(isProtected)).toMatchObject({
       "credentials-authority": true,
@@ -117,6 +131,14 @@ describe("a full deployment", () => {
     const once = ofType(command).filter(({ name }) => /^(initialise|attach|build)-/.test(name));
     expect(once.length).toBeGreaterThanOrEqual(5);
     for (const { inputs } of once) expect(inputs.update).toBe('printf "%s" "$PULUMI_COMMAND_STDOUT"');
+  });
+
+  it("deletes what releases the replica after the replica, so that its slot is free by then", () => {
+    const replica = databases().find(({ name }) => name === "read-only-database");
+    const after = [replica?.options.dependsOn]
+      .flat()
+      .map((resource) => (resource as { __name?: string }).__name);
+    expect(after).toContain("release-read-only-database");
   });
 
   it("goes on without a Docker host that does not answer", () => {

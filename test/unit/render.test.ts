@@ -176,6 +176,15 @@ describe("slots.sql", () => {
     const single = topologyOf({ model: "secondary" });
     expect(renderSlotsSql(single, shared(single))).not.toContain("pg_create");
   });
+
+  it("drops the slot of a replica that the model does not have, and no other", () => {
+    const drops = (topology: Topology) =>
+      renderSlotsSql(topology, shared(topology)).match(
+        /pg_drop_replication_slot.*slot_name = '\w+' AND slot_type/g,
+      );
+    expect(drops(topologyOf({ model: "secondary" }))).toEqual([expect.stringContaining("'read_only'")]);
+    expect(drops(topologyOf())).toBeNull();
+  });
 });
 
 describe("SCRAM verifier", () => {
