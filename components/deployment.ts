@@ -14,6 +14,7 @@ import { releaseReplica } from "./releaseReplica.ts";
 import { SecondaryServer } from "./secondaryServer.ts";
 import { SharedDatabase } from "./sharedDatabase.ts";
 import { StreamingReplication } from "./streamingReplication.ts";
+import { SynchronousReplication } from "./synchronousReplication.ts";
 import { Transition } from "./transition.ts";
 
 const serverClasses = {
@@ -45,6 +46,7 @@ export class Deployment extends pulumi.ComponentResource {
     };
 
     const parts: pulumi.Resource[] = [];
+    let synchronous: SynchronousReplication | undefined;
     const shared = new SharedDatabase(
       "shared-database",
       { context, database: database(topology, "shared") },
@@ -60,13 +62,17 @@ export class Deployment extends pulumi.ComponentResource {
         },
         child,
       );
-      parts.push(new StreamingReplication("replication", { context, shared, readOnly }, child));
+      const replication = new StreamingReplication("replication", { context, shared, readOnly }, child);
+      parts.push(replication);
+      const args = { context, databases: [shared, readOnly], attached: replication.attached };
+      synchronous = new SynchronousReplication("synchronous-replication", args, child);
     }
     for (const server of topology.servers)
       parts.push(new serverClasses[server.name](server.node, { context, server }, child));
     parts.push(new Gateway("gateway", { context }, child));
     const credentials = this.credentials;
-    new Transition("transition", { topology, settings, credentials }, { ...child, dependsOn: parts });
+    const era = settings.synchronous ? synchronous?.era : undefined;
+    new Transition("transition", { topology, settings, credentials, era }, { ...child, dependsOn: parts });
     this.registerOutputs({});
   }
 

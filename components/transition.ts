@@ -2,7 +2,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../core/settings.ts";
 import type { Topology } from "../core/topology.ts";
-import { goalOf } from "../core/transition/goal.ts";
+import { goalOf, withEra } from "../core/transition/goal.ts";
 import type { Goal } from "../core/transition/step.ts";
 import { preflightTransition } from "../scripts/transition/preflight.ts";
 import type { CredentialStore } from "./credentialStore.ts";
@@ -12,6 +12,8 @@ export interface TransitionArgs {
   readonly topology: Topology;
   readonly settings: Settings;
   readonly credentials: CredentialStore;
+  /** The present era of synchronous replication; undefined where it is not synchronous. */
+  readonly era: pulumi.Output<string> | undefined;
 }
 
 /** The command's name is what the preview shows: what will be done, to which database. */
@@ -29,10 +31,11 @@ const commandNames: Readonly<Record<Goal["transition"], string>> = {
 export class Transition extends pulumi.ComponentResource {
   constructor(name: string, args: TransitionArgs, opts?: pulumi.ComponentResourceOptions) {
     const { topology, settings, credentials } = args;
-    const goal = goalOf(settings);
+    const asked = goalOf(settings);
     super("pg-continuity:index:Transition", name, {}, opts);
-    if (goal) {
-      const checked = credentials.all.apply(async ({ authority, passwords }) => {
+    if (asked) {
+      const goal = pulumi.output(knownNow(args.era)).apply((era) => withEra(asked, era));
+      const checked = pulumi.all([credentials.all, goal]).apply(async ([{ authority, passwords }, goal]) => {
         const report = await preflightTransition(topology, goal, {
           caCertificate: authority.certificate,
           monitoringPassword: passwords.monitoring,
@@ -42,12 +45,12 @@ export class Transition extends pulumi.ComponentResource {
         return passwords;
       });
       new command.local.Command(
-        commandNames[goal.transition],
+        commandNames[asked.transition],
         {
           create: runScript("transition/run.ts"),
           update: keepResult,
           stdin: pulumi.secret(
-            pulumi.all([credentials.all, checked]).apply(([all]) =>
+            pulumi.all([credentials.all, goal, checked]).apply(([all, goal]) =>
               JSON.stringify({
                 project: topology.project,
                 stack: topology.stack,
@@ -59,7 +62,7 @@ export class Transition extends pulumi.ComponentResource {
               }),
             ),
           ),
-          triggers: [goal.transition, goal.transitionId],
+          triggers: [asked.transition, asked.transitionId],
           logging: "stderr",
         },
         { parent: this, deleteBeforeReplace: true, customTimeouts: { create: "24h" } },
@@ -67,6 +70,12 @@ export class Transition extends pulumi.ComponentResource {
     }
     this.registerOutputs({});
   }
+}
+
+/** The value of an output; undefined where only an `up` will know it, so that a preview can go on without. */
+async function knownNow<T>(output: pulumi.Output<T> | undefined): Promise<T | undefined> {
+  const { isKnown, promise } = (output ?? {}) as { isKnown?: Promise<boolean>; promise?: () => Promise<T> };
+  return (await isKnown) && promise ? promise.call(output) : undefined;
 }
 
 /** An error for a person: where it was thrown in the program says nothing to them. */

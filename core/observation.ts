@@ -57,7 +57,12 @@ export interface PostgresObservation {
   readonly replayPaused: boolean;
   /** A standby: whether it receives WAL by streaming now. */
   readonly streaming: boolean;
+  /** Whether its commits wait for a standby, or would if it were writable. */
   readonly synchronous: boolean;
+  /** Commits that wait for a standby now. */
+  readonly waitingCommits: number;
+  /** The last era of synchronous replication that its data knows of (`core/render/era.ts`); null for none. */
+  readonly synchronousEra: string | null;
   readonly startedAt: string;
   readonly version: string;
   readonly slots: readonly SlotObservation[];

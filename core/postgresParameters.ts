@@ -82,6 +82,7 @@ const renderedNames = [
   "cluster_name",
   "primary_conninfo",
   "primary_slot_name",
+  "synchronous_standby_names",
   "external_pid_file",
 ];
 

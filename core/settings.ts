@@ -62,6 +62,7 @@ export const settingsSchema = z.strictObject({
   displayNames: z.partialRecord(z.enum(serverNames), z.string().min(1).max(60)).default({}),
   postgresParameters: z.record(z.string(), parameterValue).default({}),
   slotWalKeepMegabytes: z.number().int().min(64).default(1024),
+  synchronous: z.boolean().default(false),
   transition: z.enum(["none", ...transitions]).default("none"),
   transitionId: z.string().max(120).default(""),
   allowDataLoss: z.string().default(""),
@@ -229,6 +230,14 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
       });
   }
   problems.push(...transitionProblems(settings));
+  if (settings.synchronous && settings.model === "secondary")
+    problems.push({
+      path: `${configNamespace}:synchronous`,
+      value: "true",
+      reason: "needs a replica that confirms the writes, and the model secondary has none",
+      remedy:
+        'Set it to false ("pulumi config set synchronous false"), or choose the model full or read-only.',
+    });
   for (const name of Object.keys(settings.postgresParameters)) {
     if (managedParameters.has(name))
       problems.push({

@@ -33,6 +33,12 @@ export interface DatabaseStatus {
     readonly walStatus: string | null;
   } | null;
   readonly streaming: boolean | null;
+  /** The writable database: whether its commits wait for a standby; null for the others. */
+  readonly synchronous: boolean | null;
+  /** The writable database: commits that wait for a standby now. */
+  readonly waitingCommits: number | null;
+  /** A standby, as the writable database sees it: `sync` where commits wait for it, else `async` or `potential`. */
+  readonly syncState: string | null;
   /** ISO time since which PostgreSQL, or else the container, is in this state; null where it is not known. */
   readonly since: string | null;
   readonly observedAt: string;
@@ -149,6 +155,8 @@ function databaseStatus(
       reachable: true,
       timeline: postgres.timeline,
       lsn: postgres.lsn,
+      synchronous: postgres.synchronous,
+      waitingCommits: postgres.waitingCommits,
       since: postgres.startedAt,
       detail: null,
     };
@@ -157,6 +165,7 @@ function databaseStatus(
   const sender = writable?.senders.find((candidate) => candidate.applicationName === `${name}-database`);
   return {
     ...base,
+    ...nothingKnown,
     role: "standby",
     reachable: true,
     timeline: postgres.timeline,
@@ -165,6 +174,7 @@ function databaseStatus(
     lagSeconds: sender ? (sender.lagSeconds ?? 0) : null,
     slot: slot ? { name: slot.name, active: slot.active, walStatus: slot.walStatus } : null,
     streaming: postgres.streaming,
+    syncState: sender?.syncState ?? null,
     since: postgres.startedAt,
     detail: postgres.replayPaused ? "replay is paused" : null,
   };
@@ -177,6 +187,9 @@ const nothingKnown = {
   lagSeconds: null,
   slot: null,
   streaming: null,
+  synchronous: null,
+  waitingCommits: null,
+  syncState: null,
 } as const;
 
 /** A database whose PostgreSQL does not answer: what its container and its entrypoint say instead. */

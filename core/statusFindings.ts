@@ -15,6 +15,7 @@ export function findAll(
     ...seen.databases.flatMap((database) => databaseFindings(topology, database)),
     ...seen.servers.flatMap((server) => serverFindings(topology, server)),
     ...gatewayFindings(topology, seen.gateway),
+    ...synchronousFindings(topology, seen.databases),
     ...degenerateFindings(seen.writable, seen.databases),
   ];
 }
@@ -48,6 +49,30 @@ function degenerateFindings(
           : `Bring the ${other.name} database back; if its data is lost: "pulumi config set transition rebuild".`,
     },
   ];
+}
+
+/** Writes that wait for a replica, and a mode that is not the declared one. */
+function synchronousFindings(topology: Topology, databases: readonly DatabaseStatus[]): Finding[] {
+  const findings: Finding[] = [];
+  const primary = databases.find(({ role }) => role === "primary");
+  if (!primary || primary.synchronous === null) return [];
+  if (primary.synchronous && !databases.some(({ syncState }) => syncState === "sync"))
+    findings.push({
+      subject: "writes",
+      problem: `wait: replication is synchronous, and no replica confirms them (${primary.waitingCommits ?? 0} wait now)`,
+      remedy:
+        'Bring the replica back, or let writes go on without it: "pulumi config set synchronous false && pulumi up".',
+    });
+  if (primary.synchronous !== topology.synchronous) {
+    const mode = (synchronous: boolean) => (synchronous ? "synchronous" : "asynchronous");
+    findings.push({
+      subject: `${primary.name} database`,
+      problem: `replicates ${mode(primary.synchronous)}ly, declared is ${mode(topology.synchronous)}`,
+      remedy:
+        "Apply it again: pulumi up. A setting by hand goes with ALTER SYSTEM RESET synchronous_standby_names.",
+    });
+  }
+  return findings;
 }
 
 function writableFindings(writable: readonly DatabaseName[]): Finding[] {

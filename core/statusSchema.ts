@@ -32,6 +32,9 @@ export const statusSchema: z.ZodType<Status> = z.strictObject({
         .strictObject({ name: z.string(), active: z.boolean(), walStatus: z.string().nullable() })
         .nullable(),
       streaming: z.boolean().nullable(),
+      synchronous: z.boolean().nullable(),
+      waitingCommits: z.number().nullable(),
+      syncState: z.string().nullable(),
       since: z.string().nullable(),
       observedAt: time,
       detail: z.string().nullable(),

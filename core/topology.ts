@@ -61,6 +61,8 @@ export interface Topology {
   readonly databases: readonly DatabaseNode[];
   readonly servers: readonly ServerNode[];
   readonly gateway: GatewayNode;
+  /** Whether a write is acknowledged only once the standby has it. */
+  readonly synchronous: boolean;
 }
 
 const databasesOf: Readonly<Record<Model, readonly DatabaseName[]>> = {
@@ -112,6 +114,7 @@ export function deriveTopology(project: string, stack: string, settings: Setting
     project,
     stack,
     model: settings.model,
+    synchronous: settings.synchronous,
     hosts: hosts.filter((host) => hostIsUsed(host, settings, firstHost)),
     databases: databasesOf[settings.model].map((name) => ({
       ...common(`${name}-database`),

@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { renderPreflight } from "../core/transition/report.ts";
 import { type Goal, type TransitionName, transitions } from "../core/transition/step.ts";
 import { main, stackName } from "./cli/main.ts";
-import { readStack } from "./cli/pulumi.ts";
+import { readEra, readStack } from "./cli/pulumi.ts";
 import { planNow, RefusedError, runTransition } from "./transition/driver.ts";
 import { keepEvidence } from "./transition/keepEvidence.ts";
 
@@ -44,6 +44,7 @@ await main(async () => {
     allowDataLoss: options.allowDataLoss === true,
     primaryIsDown: options.primaryIsDown === true,
     keepDiverged: options.keepDiverged,
+    ...(stack.topology.synchronous ? await readEra(stack.name) : {}),
   };
   const before = await planNow(stack.topology, goal, stack.access);
   const progress = (text: string) => process.stderr.write(`${text}\n`);

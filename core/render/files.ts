@@ -10,5 +10,8 @@ export interface ConfigurationFile {
 /** Where a node finds its configuration: a link that is swapped as a whole. */
 export const configurationFolder = "/var/lib/pg-continuity/config";
 
+/** In the node's own memory: whose word a write waits for. Written by the step that switches synchronous replication. */
+export const synchronousFile = "synchronous.conf";
+
 /** The node's own memory: intent, highest timeline seen. Beside the configuration, never inside. */
 export const stateFolder = "/var/lib/pg-continuity";

@@ -1,7 +1,7 @@
 import { defaultParameters, ownParameters } from "../postgresParameters.ts";
 import type { Settings } from "../settings.ts";
 import { applicationDatabase, type DatabaseNode, type Topology } from "../topology.ts";
-import { configurationFolder, stateFolder } from "./files.ts";
+import { configurationFolder, stateFolder, synchronousFile } from "./files.ts";
 
 /** `postgresql.conf` of a database: the same for every node but for the name it shows. */
 export function renderPostgresqlConf(database: DatabaseNode, settings: Settings): string {
@@ -27,6 +27,8 @@ export function renderPostgresqlConf(database: DatabaseNode, settings: Settings)
     ...lines,
     "# What this node is now (primary_conninfo, primary_slot_name): written from its intent.",
     `include_if_exists = ${quote(`${stateFolder}/role.conf`)}`,
+    "# Whose word a write waits for (synchronous_standby_names): switched once a replica streams.",
+    `include_if_exists = ${quote(`${stateFolder}/${synchronousFile}`)}`,
     "",
   ].join("\n");
 }

@@ -144,6 +144,11 @@ function planRebuild(target: DatabaseView, other: DatabaseView, goal: Goal): Pla
       'Make it reachable; a container that is gone is made again by "pulumi up --refresh".',
     );
   const done = intendedBy(target) === goal.transitionId && follows(target, other);
+  if (!done && other.postgres?.synchronous)
+    return refuse(
+      `replication is synchronous: writes on ${other.name} would wait as long as the copy takes`,
+      'Let them go on meanwhile: "pulumi config set synchronous false && pulumi up". Set it to true again afterwards.',
+    );
   return {
     steps: done ? [] : [{ kind: "copy", database: target.name, upstream: other.name }],
     refused: [],

@@ -1,4 +1,5 @@
 import { parseLsn } from "../lsn.ts";
+import type { PostgresObservation } from "../observation.ts";
 import type { DatabaseName } from "../vocabulary.ts";
 import { type Plan, type Refusal, refuse } from "./planTypes.ts";
 import type { Goal, Step } from "./step.ts";
@@ -54,6 +55,8 @@ export function planPromotion(
       warnings: [],
     };
 
+  // A replica that has the present era has everything that was acknowledged in it: who acknowledged waited for it.
+  const confirmed = goal.synchronousEra !== undefined && standby.synchronousEra === goal.synchronousEra;
   const refused: Refusal[] = [];
   const position = `${target.name} has replayed up to ${standby.lsn} on timeline ${standby.timeline}${standby.receivedLsn ? ` and received up to ${standby.receivedLsn}` : ""}`;
   const loss = `writes that ${other.name} acknowledged after that and did not send are lost`;
@@ -62,7 +65,7 @@ export function planPromotion(
       reason: `${describe(other)}, so it cannot be fenced: it may still accept writes`,
       remedy: `Switch it off, then say so for this transition: "pulumi config set primaryIsDown ${goal.transitionId}".`,
     });
-  if (!goal.allowDataLoss)
+  if (!goal.allowDataLoss && !confirmed)
     refused.push({
       reason: `${describe(other)}, so zero loss cannot be proved: ${position}; ${loss}`,
       remedy: `Start ${other.name} again if you can, or accept the loss for this transition: "pulumi config set allowDataLoss ${goal.transitionId}".`,
@@ -71,12 +74,36 @@ export function planPromotion(
   return {
     steps: [
       ...steps,
-      { kind: "promote", database: target.name, seenTimeline, replayed: null, proof: "possible loss" },
+      {
+        kind: "promote",
+        database: target.name,
+        seenTimeline,
+        replayed: null,
+        proof: confirmed ? "lossless" : "possible loss",
+      },
       ...follow,
     ],
     refused: [],
-    warnings: [`${position}; ${loss}`],
+    warnings: [
+      confirmed
+        ? `replication was synchronous: whatever ${other.name} acknowledged has reached ${target.name}`
+        : `${position}; ${loss}`,
+      ...waitingFor(standby, target, other, follow),
+    ],
   };
+}
+
+/** Synchronous, and nobody who could follow: the new primary is open, but its writes wait. */
+function waitingFor(
+  standby: PostgresObservation,
+  target: DatabaseView,
+  other: DatabaseView,
+  follow: readonly Step[],
+): readonly string[] {
+  if (!standby.synchronous || follow.length > 0) return [];
+  return [
+    `replication is synchronous: writes on ${target.name} wait until ${other.name} follows. To let them go on without it, afterwards: "pulumi config set synchronous false && pulumi up"`,
+  ];
 }
 
 /** Whether a database neither accepts writes nor will when it is started: it was told to follow, and does not run writable. */

@@ -14,6 +14,11 @@ export interface Goal {
   readonly primaryIsDown: boolean;
   /** Keeps a copy of data that went its own way before it is set back. */
   readonly keepDiverged: boolean;
+  /**
+   * The present era of synchronous replication, as the deployment keeps it. A standby that has it has every acknowledged
+   * write. Left out where replication is not synchronous.
+   */
+  readonly synchronousEra?: string;
 }
 
 /** What a step costs the application. */

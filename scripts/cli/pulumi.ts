@@ -75,6 +75,31 @@ export async function readStack(
   };
 }
 
+const eraSchema = z.object({
+  deployment: z.object({
+    resources: z.array(
+      z.object({
+        urn: z.string(),
+        outputs: z
+          .object({ stdout: z.string().optional(), environment: z.record(z.string(), z.string()) })
+          .partial()
+          .optional(),
+      }),
+    ),
+  }),
+});
+
+/**
+ * The present era of synchronous replication. From the state and not from the outputs: those are written only once an
+ * `up` has come to its end, and one that failed may have switched it off.
+ */
+export async function readEra(name: string): Promise<{ readonly synchronousEra?: string }> {
+  const { deployment } = eraSchema.parse(JSON.parse(await pulumi(["stack", "export"], { stack: name })));
+  const found = deployment.resources.find(({ urn }) => urn.endsWith("::synchronous-replication-era"));
+  const { stdout, environment } = found?.outputs ?? {};
+  return stdout && environment?.SYNCHRONOUS === "true" ? { synchronousEra: stdout } : {};
+}
+
 const explanations: readonly [pattern: RegExp, explanation: string][] = [
   [
     /incorrect passphrase/,

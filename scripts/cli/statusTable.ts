@@ -67,10 +67,11 @@ function roleText(role: string, expected: string): string {
   return role === expected ? colours.green(role) : colours.red(role);
 }
 
-function lagText({ lagBytes, lagSeconds, role }: DatabaseStatus): string {
+function lagText({ lagBytes, lagSeconds, role, syncState }: DatabaseStatus): string {
   if (role !== "standby") return "-";
   if (lagBytes === null) return "unknown";
-  return lagSeconds === null ? `${lagBytes} B` : `${lagBytes} B, ${lagSeconds.toFixed(3)} s`;
+  const seconds = lagSeconds === null ? "" : `, ${lagSeconds.toFixed(3)} s`;
+  return `${lagBytes} B${seconds}${syncState === "sync" ? ", sync" : ""}`;
 }
 
 function sinceText(since: string | null): string {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { z } from "zod";
 
 /** What a step's last line on standard output says. */
 export interface StepResult {
@@ -26,6 +27,11 @@ export function required(name: string): string {
   const value = process.env[name];
   if (value === undefined || value === "") throw new Error(`the environment variable ${name} is not set`);
   return value;
+}
+
+/** The value of an environment variable that holds JSON. */
+export function requiredJson<T>(name: string, schema: z.ZodType<T>): T {
+  return schema.parse(JSON.parse(required(name)));
 }
 
 /** Everything on standard input, as text. */

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { z } from "zod";
 import type { PostgresObservation } from "../../core/observation.ts";
+import { eraParameter } from "../../core/render/era.ts";
 import type { DatabaseNode } from "../../core/topology.ts";
 
 /** How to reach a database from beside the engines: by its published port, its certificate verified. */
@@ -48,6 +49,8 @@ const rowSchema = z.object({
   replay_paused: z.boolean(),
   streaming: z.boolean(),
   synchronous: z.boolean(),
+  waiting_commits: z.number(),
+  synchronous_era: z.string().nullable(),
   started_at: z.date(),
   version: z.string(),
   slots: z.array(
@@ -89,6 +92,9 @@ SELECT s.system_identifier::text AS system_id, r.in_recovery,
   CASE WHEN r.in_recovery THEN pg_is_wal_replay_paused() ELSE false END AS replay_paused,
   coalesce(w.status = 'streaming', false) AS streaming,
   current_setting('synchronous_standby_names') <> '' AS synchronous,
+  (SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep') AS waiting_commits,
+  (SELECT substr(one, length('${eraParameter}=') + 1) FROM pg_db_role_setting, unnest(setconfig) one
+    WHERE one LIKE '${eraParameter}=%' LIMIT 1) AS synchronous_era,
   (SELECT json_build_object('holder', a.application_name, 'since', to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
     FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.objid = ${transitionLockKey} AND l.granted LIMIT 1) AS transition,
   pg_postmaster_start_time() AS started_at, current_setting('server_version') AS version,
@@ -118,6 +124,8 @@ export async function observePostgres(client: pg.Client): Promise<PostgresObserv
     replayPaused: row.replay_paused,
     streaming: row.streaming,
     synchronous: row.synchronous,
+    waitingCommits: row.waiting_commits,
+    synchronousEra: row.synchronous_era,
     startedAt: row.started_at.toISOString(),
     version: row.version,
     slots: row.slots,

@@ -6,11 +6,14 @@ import type { DatabaseName } from "../../core/vocabulary.ts";
 import { putFiles, readContainerFile } from "../docker/container.ts";
 import { containerOf } from "../observe/index.ts";
 import { awaitStreaming } from "./awaitStreaming.ts";
-import { type ActionContext, type ActionDetails, nodeOf, withClient } from "./context.ts";
+import { type ActionContext, type ActionDetails, connectPatiently, nodeOf, withClient } from "./context.ts";
 import { copy } from "./copy.ts";
 import { giveIntent, obeys, primaryIntent, standbyIntent } from "./intents.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
+
+/** How long, in seconds, the first write on a new primary may wait for the old one to follow. */
+const followPatienceSeconds = 60;
 
 interface Stopped {
   readonly state: string;
@@ -73,7 +76,7 @@ async function switchOver(
       stoppedSeconds,
       promotedSeconds,
       writesStoppedAt,
-      writesResumedAt: await firstWrite(to, context),
+      ...(await firstWrite(to, context, followPatienceSeconds)),
     };
   } finally {
     takeOver.cancel();
@@ -108,19 +111,39 @@ async function promote(
       [step.replayed ?? "-", String(step.seenTimeline)],
       60,
     );
-    return { ...taken, writesStoppedAt: started, writesResumedAt: await firstWrite(name, context) };
+    return { ...taken, writesStoppedAt: started, ...(await firstWrite(name, context, 1)) };
   } finally {
     takeOver.cancel();
   }
 }
 
-/** Commits a write on the new primary, and says when it was. */
-function firstWrite(name: DatabaseName, context: ActionContext): Promise<number> {
-  return withClient(context, name, async (query) => {
-    // A transaction that is written to the WAL and committed: a write, without a table.
-    await query("SELECT pg_logical_emit_message(true, 'pg-continuity', $1)", [context.goal.transitionId]);
-    return performance.now();
+/**
+ * Commits a write on the new primary, and says when it was. Where replication is synchronous that takes a standby; when
+ * none has confirmed it in time nothing is said, and `follow` asks again.
+ */
+async function firstWrite(
+  name: DatabaseName,
+  context: ActionContext,
+  patienceSeconds: number,
+): Promise<{ readonly writesResumedAt?: number }> {
+  const client = await connectPatiently(context, name);
+  let isConfirmed = true;
+  // "The transaction has already committed locally, but might not have been replicated to the standby."
+  client.on("notice", ({ severity }) => {
+    if (severity === "WARNING") isConfirmed = false;
   });
+  try {
+    await client.query(`SET statement_timeout = ${patienceSeconds * 1000}`);
+    // A transaction that is written to the WAL and committed: a write, without a table.
+    const write = "SELECT pg_logical_emit_message(true, 'pg-continuity', $1)";
+    const values = [context.goal.transitionId];
+    await client.query(
+      Object.assign({ text: write, values }, { query_timeout: patienceSeconds * 1000 + 5000 }),
+    );
+    return isConfirmed ? { writesResumedAt: performance.now() } : {};
+  } finally {
+    await client.end();
+  }
 }
 
 /** Down or silent: what runs is ended, and its intent is changed in the volume, so that no start opens it for writes. */
@@ -150,7 +173,10 @@ async function follow(
   if (!(await obeys(node, upstream, context.goal)))
     await giveIntent(node, standbyIntent(context.goal, upstream), context);
   await awaitStreaming(name, upstream, context);
-  return { rejoin: await rejoinOf(containerOf(nodeOf(context, name)), context.goal) };
+  const rejoin = await rejoinOf(containerOf(nodeOf(context, name)), context.goal);
+  // Where replication is synchronous writes may have waited for this step.
+  const { synchronous } = context.topology;
+  return { rejoin, ...(synchronous ? await firstWrite(upstream, context, followPatienceSeconds) : {}) };
 }
 
 async function rejoinOf(container: Docker.Container, goal: Goal): Promise<RejoinObservation | null> {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
 import type { DatabaseNode, Topology } from "../../core/topology.ts";
 import type { Goal } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
@@ -29,6 +30,19 @@ export function nodeOf(context: Pick<ActionContext, "topology">, name: DatabaseN
 }
 
 type Query = <R>(sql: string, values?: readonly unknown[]) => Promise<R[]>;
+
+/** A connection of the operator role; tries for some seconds, because a database may just be opening. */
+export async function connectPatiently(context: ActionContext, name: DatabaseName): Promise<pg.Client> {
+  const deadline = Date.now() + 10_000;
+  while (true) {
+    try {
+      return await connectDatabase(nodeOf(context, name), context.operator);
+    } catch (error) {
+      if (Date.now() > deadline || !isConnectionProblem(error)) throw error;
+      await sleep(50);
+    }
+  }
+}
 
 /** Runs work on a connection of the operator role; tries for some seconds, because a database may just be opening. */
 export async function withClient<T>(

@@ -110,6 +110,7 @@ class Record {
   readonly #steps: StepEvidence[] = [];
   readonly #warnings = new Set<string>();
   #before: Observation | undefined;
+  #writesStoppedAt: number | undefined;
   #writeGapSeconds: number | null = null;
   #possibleLoss = false;
 
@@ -134,8 +135,10 @@ class Record {
     if (step.kind === "promote" && step.proof === "possible loss") this.#possibleLoss = true;
     try {
       const { writesStoppedAt, writesResumedAt, ...details } = await work();
-      if (writesStoppedAt !== undefined && writesResumedAt !== undefined)
-        this.#writeGapSeconds = (writesResumedAt - writesStoppedAt) / 1000;
+      this.#writesStoppedAt ??= writesStoppedAt;
+      // Where replication is synchronous writes may resume only with the step after the promotion.
+      if (this.#writesStoppedAt !== undefined && writesResumedAt !== undefined)
+        this.#writeGapSeconds ??= (writesResumedAt - this.#writesStoppedAt) / 1000;
       const seconds = (performance.now() - began) / 1000;
       this.#steps.push({ step: text, startedAt: startedAt.toISOString(), seconds, result: "done", details });
       this.#run.progress(`  done in ${seconds.toFixed(2)} s`);

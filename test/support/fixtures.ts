@@ -89,6 +89,8 @@ export function observedDatabase(
       replayPaused: false,
       streaming: !isPrimary,
       synchronous: false,
+      waitingCommits: 0,
+      synchronousEra: null,
       transition: null,
       logicalSlots: [],
       startedAt: time,

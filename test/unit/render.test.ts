@@ -35,7 +35,9 @@ describe("postgresql.conf", () => {
   });
 
   it("sets each parameter once, in the same order for the same settings", () => {
-    const names = conf({}).flatMap((line) => /^([a-z_.]+) =/.exec(line)?.[1] ?? []);
+    const all = conf({}).flatMap((line) => /^([a-z_.]+) =/.exec(line)?.[1] ?? []);
+    // PostgreSQL reads each file where its line stands.
+    const names = all.filter((name) => name !== "include_if_exists");
     expect(new Set(names).size).toBe(names.length);
     expect(conf({})).toEqual(conf({}));
   });

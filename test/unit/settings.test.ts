@@ -119,6 +119,12 @@ describe("what is wrong with settings", () => {
       /is set by this project itself/,
     ],
     [
+      "synchronous replication without a replica",
+      { synchronous: true, model: "secondary" },
+      "synchronous",
+      /needs a replica.*pulumi config set synchronous false/,
+    ],
+    [
       "a parameter that cannot be one",
       { postgresParameters: { "work mem": "1MB" } },
       "postgresParameters.work mem",

@@ -73,6 +73,22 @@ const cases: readonly [name: string, observation: Observation, expected: Expecte
     { phase: "degraded", verdict: "degraded", findings: [/^read-only database: is 4294967296 bytes behind/] },
   ],
   [
+    "writes wait for a replica that is gone",
+    withDatabase(stopped("read-only"), "shared", () =>
+      observedDatabase("shared", { synchronous: true, waitingCommits: 3, senders: [] }),
+    ),
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [
+        /^read-only database: down/,
+        /^writes: wait: replication is synchronous, and no replica confirms them \(3 wait now\)\..*synchronous false/,
+        /^shared database: replicates synchronously, declared is asynchronous\. .*ALTER SYSTEM RESET/,
+        degenerate,
+      ],
+    },
+  ],
+  [
     "replay is paused",
     withDatabase(healthy, "read-only", () => observedDatabase("read-only", { replayPaused: true })),
     {

@@ -88,6 +88,12 @@ describe("plan", () => {
       ["promote"],
     ],
     [
+      "proves zero loss by synchronous replication: the replica has the present era",
+      world({ container: "stopped", postgres: "closed" }, { era: "e2" }),
+      { synchronousEra: "e2" },
+      ["fence", "promote", "follow"],
+    ],
+    [
       "brings a stopped shared database back before it swaps",
       world(
         { container: "stopped", postgres: "closed", intentRole: "standby", upstream: "read-only" },
@@ -156,6 +162,34 @@ describe("plan", () => {
       /allowDataLoss CHG-1/,
     ],
     [
+      "an emergency whose replica has an earlier era: it was switched off meanwhile",
+      world({ container: "stopped", postgres: "closed" }, { era: "e1" }),
+      { synchronousEra: "e2" },
+      /zero loss cannot be proved/,
+      /allowDataLoss CHG-1/,
+    ],
+    [
+      "an emergency whose replica has an era, but replication is asynchronous now",
+      world({ container: "stopped", postgres: "closed" }, { era: "e1" }),
+      {},
+      /zero loss cannot be proved/,
+      /allowDataLoss CHG-1/,
+    ],
+    [
+      "an unreachable primary also where replication is synchronous",
+      world({ reachable: false }, { era: "e2" }),
+      { synchronousEra: "e2" },
+      /cannot be fenced/,
+      /primaryIsDown CHG-1/,
+    ],
+    [
+      "a rebuild while writes would wait for it",
+      world({ synchronous: true }),
+      { transition: "rebuild" },
+      /would wait as long as the copy takes/,
+      /synchronous false/,
+    ],
+    [
       "an unreachable primary",
       world({ reachable: false }),
       { allowDataLoss: true },
@@ -175,6 +209,21 @@ describe("plan", () => {
     expect(result.refused.map((refusal) => refusal.reason).join("; ")).toMatch(reason);
     expect(result.refused.map((refusal) => refusal.remedy).join(" ")).toMatch(remedy);
   });
+});
+
+it("warns that writes wait on a synchronous primary whom nobody can follow", () => {
+  const observation = observeWorld(world({ reachable: false }, { era: "e2", synchronous: true }));
+  const goal = { ...base, primaryIsDown: true, synchronousEra: "e2" };
+  const { steps, warnings } = plan(observation, goal);
+  expect(steps).toEqual([
+    { kind: "promote", database: "read-only", seenTimeline: 1, replayed: null, proof: "lossless" },
+  ]);
+  expect(warnings).toEqual([
+    "replication was synchronous: whatever shared acknowledged has reached read-only",
+    expect.stringMatching(
+      /writes on read-only wait until shared follows.*pulumi config set synchronous false/,
+    ),
+  ]);
 });
 
 describe("renderPreflight", () => {

@@ -21,6 +21,10 @@ export interface SimulatedDatabase {
   cleanStop: boolean;
   replayPaused: boolean;
   systemId: string;
+  /** Whether its writes wait for a standby. */
+  synchronous?: boolean;
+  /** The last era of synchronous replication in its data. */
+  era?: string;
 }
 
 export interface World {
@@ -107,7 +111,9 @@ function observeDatabase(world: World, database: SimulatedDatabase): DatabaseObs
           receivedLsn: database.postgres === "standby" ? lsnText(database.lsn) : null,
           replayPaused: database.postgres === "standby" && database.replayPaused,
           streaming: streams(world, database),
-          synchronous: false,
+          synchronous: database.synchronous ?? false,
+          waitingCommits: 0,
+          synchronousEra: database.era ?? null,
           transition: null,
           logicalSlots: [],
           startedAt: at,
