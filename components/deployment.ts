@@ -5,8 +5,10 @@ import type { DatabaseNode, ServerNode, Topology } from "../core/topology.ts";
 import type { DatabaseName, ServerName } from "../core/vocabulary.ts";
 import { type DeploymentContext, DockerHosts } from "./context.ts";
 import { CredentialStore } from "./credentialStore.ts";
+import type { Database } from "./database.ts";
 import { Gateway } from "./gateway.ts";
 import { NodeImage } from "./nodeImage.ts";
+import { ParameterRestart } from "./parameterRestart.ts";
 import { PrimaryServer } from "./primaryServer.ts";
 import { ReadOnlyDatabase } from "./readOnlyDatabase.ts";
 import { ReadOnlyServer } from "./readOnlyServer.ts";
@@ -45,13 +47,13 @@ export class Deployment extends pulumi.ComponentResource {
       images: this.#createImages(topology, hosts),
     };
 
-    const parts: pulumi.Resource[] = [];
-    let synchronous: SynchronousReplication | undefined;
     const shared = new SharedDatabase(
       "shared-database",
       { context, database: database(topology, "shared") },
       child,
     );
+    const parts: pulumi.Resource[] = [shared];
+    const databases: Database[] = [shared];
     if (topology.databases.some((node) => node.name === "read-only")) {
       const readOnly = new ReadOnlyDatabase(
         "read-only-database",
@@ -62,11 +64,15 @@ export class Deployment extends pulumi.ComponentResource {
         },
         child,
       );
-      const replication = new StreamingReplication("replication", { context, shared, readOnly }, child);
-      parts.push(replication);
-      const args = { context, databases: [shared, readOnly], attached: replication.attached };
-      synchronous = new SynchronousReplication("synchronous-replication", args, child);
+      parts.push(new StreamingReplication("replication", { context, shared, readOnly }, child));
+      databases.push(readOnly);
     }
+    const { applied } = new ParameterRestart("parameters", { context, databases, ready: parts }, child);
+    parts.push(applied);
+    const synchronous =
+      databases.length > 1
+        ? new SynchronousReplication("synchronous-replication", { context, databases, after: applied }, child)
+        : undefined;
     for (const server of topology.servers)
       parts.push(new serverClasses[server.name](server.node, { context, server }, child));
     parts.push(new Gateway("gateway", { context }, child));

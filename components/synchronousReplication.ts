@@ -8,8 +8,8 @@ import { runScript } from "./script.ts";
 export interface SynchronousReplicationArgs {
   readonly context: DeploymentContext;
   readonly databases: readonly Database[];
-  /** Done once the replica streams. */
-  readonly attached: pulumi.Resource;
+  /** Done once the replica streams, and is not restarted any more. */
+  readonly after: pulumi.Resource;
 }
 
 /**
@@ -25,7 +25,7 @@ export class SynchronousReplication extends pulumi.ComponentResource {
 
   constructor(name: string, args: SynchronousReplicationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pg-continuity:index:SynchronousReplication", name, {}, opts);
-    const { context, databases, attached } = args;
+    const { context, databases, after } = args;
     const isSynchronous = String(context.settings.synchronous);
     // A container that was replaced may have lost its state: what it confirmed before counts no more.
     const containers = pulumi
@@ -61,7 +61,7 @@ export class SynchronousReplication extends pulumi.ComponentResource {
         addPreviousOutputInEnv: false,
         logging: "stderr",
       },
-      { parent: this, dependsOn: [attached], customTimeouts: { create: "5m", update: "5m", delete: "5m" } },
+      { parent: this, dependsOn: [after], customTimeouts: { create: "5m", update: "5m", delete: "5m" } },
     );
     this.registerOutputs({});
   }

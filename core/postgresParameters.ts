@@ -3,6 +3,9 @@
 /** Defaults that config may override (`pg-continuity:postgresParameters`). Units as PostgreSQL writes them. */
 export const defaultParameters: Readonly<Record<string, string>> = {
   max_connections: "200",
+  max_locks_per_transaction: "64",
+  max_prepared_transactions: "0",
+  max_worker_processes: "8",
   shared_buffers: "128MB",
   effective_cache_size: "512MB",
   maintenance_work_mem: "64MB",
@@ -92,7 +95,24 @@ export const managedParameters: ReadonlySet<string> = new Set([
   ...renderedNames,
 ]);
 
-/** Whether a name has the form of a PostgreSQL parameter (`work_mem`, `pg_stat_statements.max`). */
-export function isKnownParameter(name: string): boolean {
-  return /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/.test(name);
+/** What the parameters are set to: this project's defaults, the given ones, and over both what nobody else may set. */
+export function effectiveParameters(settings: {
+  readonly postgresParameters: Readonly<Record<string, string | number | boolean>>;
+  readonly slotWalKeepMegabytes: number;
+}): Readonly<Record<string, string>> {
+  const given = Object.entries(settings.postgresParameters).map(([name, value]) => [
+    name,
+    parameterText(value),
+  ]);
+  return {
+    ...defaultParameters,
+    ...Object.fromEntries(given),
+    ...ownParameters(settings.slotWalKeepMegabytes),
+  };
+}
+
+/** A value as postgresql.conf has it. */
+export function parameterText(value: string | number | boolean): string {
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return String(value);
 }

@@ -1,6 +1,7 @@
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
-import { isKnownParameter, managedParameters } from "./postgresParameters.ts";
+import { parameterProblem } from "./parameterCatalogue.ts";
+import { managedParameters, parameterText } from "./postgresParameters.ts";
 import { type Problem, ProblemsError } from "./problems.ts";
 import { transitions } from "./transition/step.ts";
 import { databaseNames, models, serverNames } from "./vocabulary.ts";
@@ -238,19 +239,22 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
       remedy:
         'Set it to false ("pulumi config set synchronous false"), or choose the model full or read-only.',
     });
-  for (const name of Object.keys(settings.postgresParameters)) {
+  for (const [name, value] of Object.entries(settings.postgresParameters)) {
     if (managedParameters.has(name))
       problems.push({
         path: `${configNamespace}:postgresParameters.${name}`,
         reason: "is set by this project itself, replication and fencing depend on it",
         remedy: "Remove it.",
       });
-    else if (!isKnownParameter(name))
-      problems.push({
-        path: `${configNamespace}:postgresParameters.${name}`,
-        reason: "is no parameter name (letters, digits, underscore; a dot for extensions)",
-        remedy: "Correct the name; https://www.postgresql.org/docs/17/runtime-config.html lists all.",
-      });
+    else {
+      const problem = parameterProblem(name, parameterText(value));
+      if (problem)
+        problems.push({
+          path: `${configNamespace}:postgresParameters.${name}`,
+          value: JSON.stringify(value),
+          ...problem,
+        });
+    }
   }
   return problems;
 }

@@ -10,6 +10,9 @@ export interface ConfigurationFile {
 /** Where a node finds its configuration: a link that is swapped as a whole. */
 export const configurationFolder = "/var/lib/pg-continuity/config";
 
+/** In the node's own memory: the parameters whose order between standby and primary matters (`core/restartPlan.ts`). */
+export const restartFile = "restart.conf";
+
 /** In the node's own memory: whose word a write waits for. Written by the step that switches synchronous replication. */
 export const synchronousFile = "synchronous.conf";
 

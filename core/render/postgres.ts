@@ -1,17 +1,12 @@
-import { defaultParameters, ownParameters } from "../postgresParameters.ts";
+import { effectiveParameters } from "../postgresParameters.ts";
 import type { Settings } from "../settings.ts";
 import { applicationDatabase, type DatabaseNode, type Topology } from "../topology.ts";
-import { configurationFolder, stateFolder, synchronousFile } from "./files.ts";
+import { configurationFolder, restartFile, stateFolder, synchronousFile } from "./files.ts";
 
 /** `postgresql.conf` of a database: the same for every node but for the name it shows. */
 export function renderPostgresqlConf(database: DatabaseNode, settings: Settings): string {
-  const overrides = Object.fromEntries(
-    Object.entries(settings.postgresParameters).map(([name, value]) => [name, parameterText(value)]),
-  );
   const parameters: Record<string, string> = {
-    ...defaultParameters,
-    ...overrides,
-    ...ownParameters(settings.slotWalKeepMegabytes),
+    ...effectiveParameters(settings),
     cluster_name: database.node,
     hba_file: `${configurationFolder}/pg_hba.conf`,
     ident_file: `${configurationFolder}/pg_ident.conf`,
@@ -25,6 +20,8 @@ export function renderPostgresqlConf(database: DatabaseNode, settings: Settings)
   return [
     `# ${database.node}. Rendered from the stack's config; edits here are overwritten by the next "pulumi up".`,
     ...lines,
+    "# What a standby must not have less of than its primary: moved in order, each time before a restart.",
+    `include_if_exists = ${quote(`${stateFolder}/${restartFile}`)}`,
     "# What this node is now (primary_conninfo, primary_slot_name): written from its intent.",
     `include_if_exists = ${quote(`${stateFolder}/role.conf`)}`,
     "# Whose word a write waits for (synchronous_standby_names): switched once a replica streams.",
@@ -70,11 +67,6 @@ export function renderPgHba(topology: Topology): string {
 function addressesOfOtherHosts(topology: Topology): string[] {
   if (topology.hosts.length === 1) return [];
   return topology.hosts.map(({ address }) => (/^[0-9.]+$/.test(address) ? `${address}/32` : address));
-}
-
-function parameterText(value: string | number | boolean): string {
-  if (typeof value === "boolean") return value ? "on" : "off";
-  return String(value);
 }
 
 /** A value of postgresql.conf in single quotes; a quote inside is doubled, line breaks cannot occur in a value. */

@@ -5,8 +5,9 @@
 //   environment: DOCKER_URL, CONTAINER, NAME (the replica); UPSTREAM_DOCKER_URL, UPSTREAM_CONTAINER, UPSTREAM_NAME
 import type Docker from "dockerode";
 import { firstIntent, type Intent } from "../../core/intent.ts";
+import { restartFile, stateFolder } from "../../core/render/files.ts";
 import { type DatabaseName, databaseNames } from "../../core/vocabulary.ts";
-import { execute } from "../docker/container.ts";
+import { execute, putFiles, readContainerFile } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
 import { bytesText } from "../transition/awaitStreaming.ts";
 import { databaseReady, localSql } from "./databaseState.ts";
@@ -68,6 +69,9 @@ async function attach(
       { version: 1, role: "fenced", transitionId: beingAttached, writtenAt: now.toISOString() },
       { wake: true },
     );
+  // A standby with less of some parameters than its primary would not start.
+  const pinned = await readContainerFile(upstream, `${stateFolder}/${restartFile}`);
+  if (pinned !== undefined) await putFiles(replica, stateFolder, [{ path: restartFile, content: pinned }]);
   await armGuard(upstream, [name]);
   await armGuard(replica, [upstreamName]);
   if (existing)

@@ -128,7 +128,7 @@ describe("what is wrong with settings", () => {
       "a parameter that cannot be one",
       { postgresParameters: { "work mem": "1MB" } },
       "postgresParameters.work mem",
-      /is no parameter name/,
+      /is no parameter of PostgreSQL 17/,
     ],
     [
       "a parameter with an object",

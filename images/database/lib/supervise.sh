@@ -69,7 +69,7 @@ hold_closed() {
 #   supervise primary | standby | promote
 supervise() {
   local now=$1 wanted code transition_id
-  rm -f "$state_folder/stopped.json"
+  rm -f "$state_folder/stopped.json" "$state_folder/restart"
   chmod 0700 "$data_folder"
   postgres -D "$data_folder" -c "config_file=$config_folder/postgresql.conf" &
   postgres_pid=$!
@@ -85,6 +85,11 @@ supervise() {
       report closed "stopping at once: $(cat "$state_folder/superseded")"
       rm -f "$state_folder/superseded"
       kill -QUIT "$postgres_pid"
+    elif [ -e "$state_folder/restart" ]; then
+      # In order, and then the same role again: a primary asks the guard as at any other start.
+      rm -f "$state_folder/restart"
+      report starting "again, as a changed parameter demands"
+      kill -INT "$postgres_pid"
     elif intent_changed; then
       wanted=$(intent role)
       if [ "$wanted" = primary ]; then
