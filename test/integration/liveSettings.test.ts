@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parameters } from "../../core/parameterCatalogue.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 import { damages, evidenceOf, transition, undamaged, underLoad, upWith } from "../support/transition.ts";
@@ -39,6 +40,51 @@ describe.sequential("settings of a running deployment", () => {
       await sleep(100);
     }
   }
+
+  it("the catalogue of parameters is the one of the PostgreSQL that runs", async () => {
+    const known = await nodes.sql(
+      "shared-database",
+      "SELECT json_object_agg(name, context) FROM pg_settings WHERE NOT 'NO_RESET' = ANY (pg_settings_get_flags(name)) AND name NOT LIKE '%.%'",
+    );
+    const ours = Object.entries(parameters).map(([name, { context }]) => [name, context]);
+    expect(Object.fromEntries(ours)).toEqual(JSON.parse(known));
+  });
+
+  it.each<[what: string, wanted: Record<string, number>, order: string[]]>([
+    ["raised", { max_connections: 250 }, ["read-only-database", "shared-database"]],
+    [
+      "one lowered, one raised",
+      { max_connections: 180, max_worker_processes: 12 },
+      // The replica twice: first it gets the higher of both, at last what is wanted.
+      ["shared-database", "read-only-database"],
+    ],
+  ])("parameters that need a restart, %s: in order, in their containers, no request fails", async (_what, wanted, order) => {
+    const before = await nodes.starts();
+    const started = async (node: string) =>
+      Number(await nodes.sql(node, "SELECT extract(epoch FROM pg_postmaster_start_time())"));
+    const startedBefore = await Promise.all(order.map(started));
+    deployment.configure({ postgresParameters: { ...wanted, work_mem: "5MB" } });
+    const preview = await deployment.preview("--diff");
+    expect(preview.all).toContain("restart-databases-for-parameters");
+    expect(preview.all).toContain("max_connections");
+    const { result, load, report } = await underLoad(deployment, () => upWith(deployment, {}));
+    expect([result.exitCode, result.all]).toEqual([
+      0,
+      expect.stringContaining("restart-databases-for-parameters"),
+    ]);
+    expect(report.failed).toEqual([]);
+    expect(await damages(deployment, load)).toEqual(undamaged);
+    expect(await nodes.starts()).toEqual(before);
+    const startedAfter = await Promise.all(order.map(started));
+    for (const [index, at] of startedAfter.entries()) expect(at).toBeGreaterThan(startedBefore[index] ?? 0);
+    expect(startedAfter).toEqual([...startedAfter].sort((a, b) => a - b));
+    for (const node of order) {
+      for (const [name, value] of Object.entries(wanted))
+        expect([node, name, await nodes.sql(node, `SHOW ${name}`)]).toEqual([node, name, String(value)]);
+      expect(await nodes.sql(node, "SELECT count(*) FROM pg_settings WHERE pending_restart")).toBe("0");
+    }
+    await healthy(deployment);
+  });
 
   it("synchronous replication is switched on live, and the status says so", async () => {
     const before = await nodes.starts();
