@@ -8,6 +8,9 @@ import { connectEngine } from "./docker/engine.ts";
 import { readIntent } from "./node/intentFile.ts";
 import { messageOf, observeContainer } from "./observe/container.ts";
 
+const backFirst =
+  'Go back to the shared database first: "pulumi config set transition restore" with the model as it was. Then change the model.';
+
 /**
  * A change of the model must not remove the one copy of the data that counts: the read-only database after a promotion,
  * or while the shared one does not accept writes. Looked up in the containers themselves, because the config no longer
@@ -24,19 +27,38 @@ export async function removalProblems(host: Host, topology: Topology): Promise<r
       label: [`pg-continuity.project=${topology.project}`, `pg-continuity.stack=${topology.stack}`],
     },
   });
-  const problems: Problem[] = [];
+  const removed: Problem[] = [];
+  const orphaned: Problem[] = [];
   for (const { Id, Labels } of containers) {
     const node = Labels?.["pg-continuity.node"] ?? "";
-    if (!node.endsWith("-database") || wanted.has(node)) continue;
-    const problem = await removalProblem(node, engine.getContainer(Id), topology);
+    if (!node.endsWith("-database")) continue;
+    const container = engine.getContainer(Id);
+    const stays = wanted.has(node);
+    const problem = await (stays ? orphanProblem : removalProblem)(node, container, topology);
     if (problem)
-      problems.push({
+      (stays ? orphaned : removed).push({
         path: `${configNamespace}:model`,
         value: JSON.stringify(topology.model),
         ...problem,
       });
   }
-  return problems;
+  // Both speak of the same change.
+  return removed.length > 0 ? removed : orphaned;
+}
+
+/** The same seen from a database that stays: whom it was told to follow must not leave, on whatever host that is. */
+async function orphanProblem(
+  node: string,
+  container: Docker.Container,
+  topology: Topology,
+): Promise<Pick<Problem, "reason" | "remedy"> | undefined> {
+  const intent = await readIntent(container);
+  if (intent?.role !== "standby" || topology.databases.some(({ name }) => name === intent.upstream))
+    return undefined;
+  return {
+    reason: `would remove ${intent.upstream}-database, which ${node} follows since transition ${intent.transitionId}: it holds the only current data`,
+    remedy: backFirst,
+  };
 }
 
 /** Why a database must not be removed now; undefined where it may be. */
@@ -49,8 +71,7 @@ async function removalProblem(
   if (intent?.role === "primary")
     return {
       reason: `would remove ${node}, which is the writable database since transition ${intent.transitionId}: it holds the only current data`,
-      remedy:
-        'Go back to the shared database first: "pulumi config set transition restore" with the model as it was. Then change the model.',
+      remedy: backFirst,
     };
   for (const staying of topology.databases) {
     const state = await whyNotWritable(staying);
