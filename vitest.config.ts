@@ -17,7 +17,7 @@ export default defineConfig({
     // Once for all projects: they share a deployment.
     globalSetup: "test/support/globalSetup.ts",
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 10 * seconds } },
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30 * seconds } },
       {
         test: {
           name: "integration",

@@ -2,16 +2,22 @@ import { endpoint, internalPorts, type Topology } from "../topology.ts";
 import { configurationFolder } from "./files.ts";
 
 /**
- * How often HAProxy asks, and how long it waits for an answer, in milliseconds. A killed server's address goes silent
- * instead of refusing, so the worst case until it is out is interval + timeout + fastInterval + timeout = 800 ms.
- * HAProxy gives connection and TLS handshake no longer than the interval: a short one takes a busy server out, and its
- * requests with it.
+ * Is a server there? A bare TCP connection, in milliseconds: the kernel accepts it however busy the process behind is,
+ * so a few short silences are enough to call a server dead and to cut its sessions. A killed server's address goes
+ * silent instead of refusing: it is out after at most interval + fall × interval + (fall - 1) × fastInterval = 900 ms.
  */
-export const checkTiming = { interval: 250, fastInterval: 50, timeout: 250, fall: 2, rise: 1 } as const;
+export const livenessTiming = { interval: 200, fastInterval: 50, fall: 3, rise: 1 } as const;
 
 /**
- * `haproxy.cfg`: one TLS entry point; primary → secondary → read-only by the servers' own health. HAProxy takes the
- * first usable line, the later ones are backups in their order. Sessions of a server that fails are cut at once.
+ * Can a server do its duty? Asked over HTTPS, in milliseconds. A clear no is heard within interval + (fall - 1) ×
+ * fastInterval; HAProxy gives connection and TLS handshake no longer than the interval. A server that is only too busy
+ * to answer in time loses new requests to the next one, never those that it works on.
+ */
+export const dutyTiming = { interval: 500, fastInterval: 100, timeout: 2000, fall: 3, rise: 1 } as const;
+
+/**
+ * `haproxy.cfg`: one TLS entry point; primary → secondary → read-only by the servers' own health. The first server that
+ * lives and is on duty serves; with none on duty, the first one alive says itself why it cannot.
  */
 export function renderHaproxy(topology: Topology): string {
   const servers = topology.servers.map((server, index) => {
@@ -19,7 +25,8 @@ export function renderHaproxy(topology: Topology): string {
     const role = index === 0 ? "" : " backup";
     return `    server ${server.name} ${address}:${port} check sni str(${server.node}) check-sni ${server.node} verifyhost ${server.node}${role}`;
   });
-  const { interval, fastInterval, timeout, fall, rise } = checkTiming;
+  const choices = topology.servers.map(({ name }) => `    use-server ${name} if { srv_is_up(duty/${name}) }`);
+  const tls = `ssl ca-file ${configurationFolder}/ca.crt verify required resolvers engine init-addr last,libc,none`;
   return `# Rendered from the stack's config; edits here are overwritten by the next "pulumi up".
 global
     log stdout format raw local0 info
@@ -43,13 +50,12 @@ defaults
     # idempotency key, and the servers do the same key only once.
     option http-buffer-request
     retry-on conn-failure empty-response
-    timeout connect 500ms
+    timeout connect 1s
     timeout client 60s
     timeout server 60s
     timeout http-request 10s
     timeout http-keep-alive 10s
     timeout queue 5s
-    timeout check ${timeout}ms
 
 # The engine's own name server: a server's container that was replaced has another address.
 resolvers engine
@@ -69,17 +75,26 @@ frontend entry
     default_backend servers
 
 backend servers
-    # A kept connection spares the servers a TLS handshake for each request; under load those starve their health answers.
+    # A kept connection spares the servers a TLS handshake for each request.
     http-reuse always
+${choices.join("\n")}
+    default-server ${tls}
+    default-server no-check-ssl ${checks(livenessTiming)} on-marked-down shutdown-sessions
+${servers.join("\n")}
+
+    # Without any server alive the answer is as clear as a server's own.
+    errorfile 503 ${configurationFolder}/503.http
+
+backend duty
+    timeout connect ${dutyTiming.timeout}ms
+    timeout check ${dutyTiming.timeout}ms
     option httpchk
     # /primary, /secondary, /read-only: 200 only while that server can do its duty (docs/server-endpoints.md).
     http-check send meth GET uri-lf /%[srv_name]
     http-check expect status 200
-    default-server ssl ca-file ${configurationFolder}/ca.crt verify required inter ${interval}ms fastinter ${fastInterval}ms downinter ${interval}ms fall ${fall} rise ${rise} resolvers engine init-addr last,libc,none on-marked-down shutdown-sessions
+    default-server ${tls}
+    default-server ${checks(dutyTiming)}
 ${servers.join("\n")}
-
-# Without any usable server the answer is as clear as a server's own.
-    errorfile 503 ${configurationFolder}/503.http
 
 frontend statistics
     bind :${internalPorts.statistics}
@@ -90,7 +105,12 @@ frontend statistics
 `;
 }
 
-/** What the gateway answers while no server is usable: a problem document (RFC 9457), as the servers do. */
+function checks(timing: typeof livenessTiming | typeof dutyTiming): string {
+  const { interval, fastInterval, fall, rise } = timing;
+  return `inter ${interval}ms fastinter ${fastInterval}ms downinter ${interval}ms fall ${fall} rise ${rise}`;
+}
+
+/** What the gateway answers while no server is alive: a problem document (RFC 9457), as the servers do. */
 export function renderUnavailable(): string {
   const body = JSON.stringify({
     type: "about:blank",

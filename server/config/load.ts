@@ -45,7 +45,8 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
       read("encryptionKeyFile", config.encryptionKeyFile),
       read("adminTokenHashFile", config.adminTokenHashFile),
     ]);
-  if (issues.length > 0) throw new ConfigurationError(path, issues);
+  // The files were read side by side: the order in which they failed says nothing.
+  if (issues.length > 0) throw new ConfigurationError(path, issues.sort());
 
   const encryptionKey = decodeKey(key);
   if (encryptionKey === null) {

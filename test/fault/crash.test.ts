@@ -63,6 +63,35 @@ describe("a crash under write load", () => {
     });
   });
 
+  it("is no crash where a server stands still for a while: nothing is cut, the next one takes over meanwhile", async () => {
+    const container = nodes.container("primary-server");
+    const report = await underLoad(deployment, async (load) => {
+      await load.more(50);
+      // Longer than a few answers to the gateway may take, then much longer.
+      for (const seconds of [0.8, 6]) {
+        await nodes.docker("pause", container);
+        const since = performance.now();
+        try {
+          if (seconds > 3)
+            await eventually(
+              "the secondary serves",
+              async () =>
+                (await nodes.request("gateway", "/api/whoami", { timeoutSeconds: 1 })).headers[
+                  "x-served-by"
+                ] === "secondary",
+              seconds,
+            );
+          await sleep(seconds * 1000 - (performance.now() - since));
+        } finally {
+          await nodes.docker("unpause", container);
+        }
+        await load.more(50);
+      }
+    });
+    expect(report.failed).toEqual([]);
+    await healthy(deployment);
+  });
+
   it("of a server that stays away: the gateway has it out within 1 s", async () => {
     const id = await nodes.store("gateway test", "a secret");
     const container = nodes.container("primary-server");

@@ -1,9 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { checkTiming, renderHaproxy, renderUnavailable } from "../../core/render/haproxy.ts";
+import { dutyTiming, livenessTiming, renderHaproxy, renderUnavailable } from "../../core/render/haproxy.ts";
 import { topologyOf } from "../support/fixtures.ts";
 
-const serverLines = (config: Record<string, unknown>) =>
-  renderHaproxy(topologyOf(config)).match(/^ {4}server .*$/gm) ?? [];
+/** One section of the file: its name's line and what belongs to it. */
+const section = (name: string, config: Record<string, unknown> = {}) =>
+  renderHaproxy(topologyOf(config))
+    .split(/\n(?=\S)/)
+    .find((part) => part.startsWith(`${name}\n`)) ?? "";
+const serverLines = (config: Record<string, unknown>, backend = "servers") =>
+  section(`backend ${backend}`, config).match(/^ {4}server .*$/gm) ?? [];
 
 describe("haproxy.cfg", () => {
   it.each([
@@ -22,13 +27,30 @@ describe("haproxy.cfg", () => {
     expect(renderHaproxy(topologyOf())).toMatch(/default-server ssl ca-file \S+ verify required/);
   });
 
-  it("cuts the sessions of a failed server", () => {
-    expect(renderHaproxy(topologyOf())).toContain("on-marked-down shutdown-sessions");
+  it("gives a request to the first server that lives and is on duty", () => {
+    expect(section("backend servers").match(/^ {4}use-server .*$/gm)).toEqual([
+      "    use-server primary if { srv_is_up(duty/primary) }",
+      "    use-server secondary if { srv_is_up(duty/secondary) }",
+      "    use-server read-only if { srv_is_up(duty/read-only) }",
+    ]);
+    expect(serverLines({}, "duty")).toEqual(serverLines({}));
+  });
+
+  it("cuts the sessions of a server that is not there, never those of one that is slow", () => {
+    expect(section("backend servers")).toContain("on-marked-down shutdown-sessions");
+    expect(section("backend servers")).toContain("no-check-ssl");
+    expect(section("backend duty")).not.toContain("on-marked-down");
+    expect(section("backend duty")).toContain("http-check expect status 200");
   });
 
   it("has a killed server out within a second", () => {
-    const { interval, fastInterval, timeout, fall } = checkTiming;
-    expect(interval + timeout + (fall - 1) * (fastInterval + timeout)).toBeLessThanOrEqual(1000);
+    const { interval, fastInterval, fall } = livenessTiming;
+    expect(interval + fall * interval + (fall - 1) * fastInterval).toBeLessThanOrEqual(1000);
+  });
+
+  it("hears a server that says no within a second", () => {
+    const { interval, fastInterval, fall } = dutyTiming;
+    expect(interval + (fall - 1) * fastInterval).toBeLessThanOrEqual(1000);
   });
 });
 
