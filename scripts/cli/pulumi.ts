@@ -1,6 +1,6 @@
 import { execa } from "execa";
 import { z } from "zod";
-import { settingsSchema } from "../../core/settings.ts";
+import { type Settings, settingsSchema } from "../../core/settings.ts";
 import { deriveTopology, type Topology } from "../../core/topology.ts";
 import type { ObserverAccess } from "../observe/index.ts";
 import { pulumiEnvironment } from "../setup/index.ts";
@@ -8,6 +8,8 @@ import { pulumiEnvironment } from "../setup/index.ts";
 /** What the scripts need to know of a deployed stack; read from its outputs. */
 export interface DeployedStack {
   readonly name: string;
+  /** As they were applied last. */
+  readonly settings: Settings;
   readonly topology: Topology;
   readonly access: ObserverAccess;
   readonly operatorPassword: string;
@@ -64,9 +66,11 @@ export async function readStack(
   const parsed = outputsSchema.safeParse(JSON.parse(text));
   if (!parsed.success) throw new Error(`stack ${name} is not deployed. Deploy it with "npm run up".`);
   const { caCertificate, adminToken, gatewayUrl, access } = parsed.data;
+  const settings: Settings = settingsSchema.parse(access.settings);
   return {
     name,
-    topology: deriveTopology(projectName, name, settingsSchema.parse(access.settings)),
+    settings,
+    topology: deriveTopology(projectName, name, settings),
     access: { caCertificate, monitoringPassword: access.monitoring },
     operatorPassword: access.operator,
     subscriberPassword: access.subscriber,

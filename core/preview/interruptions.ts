@@ -1,0 +1,117 @@
+import type { Topology } from "../topology.ts";
+import type { DatabaseName } from "../vocabulary.ts";
+import type { Change } from "./change.ts";
+
+/**
+ * How long a node is away, in seconds, when its container is made anew or restarted: the median of what was measured
+ * on a machine with two processors (docs/ci.md says how). A database under load takes longer by its checkpoint.
+ */
+export const secondsAway = { gateway: 2, server: 4, database: 5 } as const;
+
+/** How long a planned promote or restore lets writes wait, in seconds. */
+export const transitionSeconds = 0.3;
+
+/** Whether something stops for the application's users at the gateway. */
+export interface Interruption {
+  readonly stops: boolean;
+  /** For about how long; null where it does not stop, or for good. */
+  readonly seconds: number | null;
+  /** Half sentences, one a cause. */
+  readonly because: readonly string[];
+}
+
+export interface Interruptions {
+  readonly writes: Interruption;
+  readonly reads: Interruption;
+}
+
+/** What is known of the deployment before the change. */
+export interface Deployed {
+  readonly topology: Topology;
+  /** The database that accepts writes now; null where nobody can say, then it is taken for the shared one. */
+  readonly writable: DatabaseName | null;
+}
+
+const none: Interruption = { stops: false, seconds: null, because: [] };
+
+/** Which nodes are away for a moment, and which go for good. */
+export function nodesAway(changes: readonly Change[]): ReadonlyMap<string, "a moment" | "for good"> {
+  const away = new Map<string, "a moment" | "for good">();
+  for (const { kind, node, action } of changes) {
+    if (node === null || (kind !== "container" && kind !== "restart")) continue;
+    if (action === "replaced" || action === "restarted") away.set(node, away.get(node) ?? "a moment");
+    if (action === "deleted") away.set(node, "for good");
+  }
+  return away;
+}
+
+/**
+ * What stops at the gateway while the changes are applied. It follows the rules of the gateway and of the servers: a
+ * write needs the gateway, the writable database and one server that uses it; a read needs the gateway and one server
+ * that does its duty, which for the read-only server any database makes possible.
+ */
+export function interruptionsOf(changes: readonly Change[], deployed: Deployed | null): Interruptions {
+  if (deployed === null) return { writes: none, reads: none };
+  const away = nodesAway(changes);
+  const network = changes.find(({ kind, action }) => kind === "network" && action !== "created");
+  if (network) {
+    const cut = { stops: true, seconds: null, because: [`the network of all nodes is ${network.action}`] };
+    return { writes: cut, reads: cut };
+  }
+  const { topology } = deployed;
+  const writable = deployed.writable ?? "shared";
+  const isUp = (node: string) => !away.has(node);
+  const servers = topology.servers.map(({ name, node }) => ({ name, node }));
+  const writers = servers.filter(({ name }) => writable === "read-only" || name !== "read-only");
+  const databases = topology.databases.map(({ node }) => node);
+
+  const causes = (nodes: readonly string[]) => nodes.filter((node) => away.has(node));
+  const gateway = causes(["gateway"]);
+  const forWrites = [
+    ...gateway,
+    ...causes([`${writable}-database`]),
+    ...(writers.every(({ node }) => !isUp(node)) ? writers.map(({ node }) => node) : []),
+  ];
+  const canRead = servers.some(
+    ({ name, node }) =>
+      isUp(node) && (name === "read-only" ? databases.some(isUp) : isUp(`${writable}-database`)),
+  );
+  const forReads = [
+    ...gateway,
+    ...(canRead ? [] : causes([...servers.map(({ node }) => node), ...databases])),
+  ];
+  const transition = changes.find(({ kind, action }) => kind === "transition" && action !== "deleted");
+  const moves = transition !== undefined && !transition.name.startsWith("rebuild");
+  return {
+    writes: withTransition(interruption(forWrites, away), moves),
+    reads: interruption(forReads, away),
+  };
+}
+
+function interruption(
+  nodes: readonly string[],
+  away: ReadonlyMap<string, "a moment" | "for good">,
+): Interruption {
+  if (nodes.length === 0) return none;
+  const isForGood = nodes.some((node) => away.get(node) === "for good");
+  return {
+    stops: true,
+    // They are away at the same time.
+    seconds: isForGood ? null : Math.max(...nodes.map(secondsOf)),
+    because: nodes.map((node) => `${node} is away for ${away.get(node)}`),
+  };
+}
+
+function withTransition(writes: Interruption, moves: boolean): Interruption {
+  if (!moves) return writes;
+  return {
+    stops: true,
+    seconds: writes.stops && writes.seconds === null ? null : (writes.seconds ?? 0) + transitionSeconds,
+    because: [...writes.because, "another database becomes the writable one"],
+  };
+}
+
+function secondsOf(node: string): number {
+  if (node === "gateway") return secondsAway.gateway;
+  return node.endsWith("-database") ? secondsAway.database : secondsAway.server;
+}
