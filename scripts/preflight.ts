@@ -75,7 +75,8 @@ async function inspectEngine(host: Host, topology: Topology, measure: FreeSpace)
       }
     const local = host.docker.startsWith("unix://");
     const problems = await portProblems(topology, host, { held, ownPorts, local });
-    problems.push(...(await removalProblems(host, topology)));
+    const removal = await removalProblems(host, topology);
+    problems.push(...removal.map((problem) => ({ ...problem, isDangerous: true as const })));
     if (local) problems.push(...(await diskProblems(host, String(info.DockerRootDir), measure)));
     return { reachable: true, problems };
   } catch (error) {

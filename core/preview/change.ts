@@ -16,6 +16,7 @@ export type ResourceKind =
   | "certificate"
   | "configuration"
   | "first step"
+  | "release"
   | "transition"
   | "restart"
   | "unknown";
@@ -49,6 +50,7 @@ const verbs: Readonly<Record<string, ResourceKind>> = {
   configure: "configuration",
   initialise: "first step",
   attach: "first step",
+  release: "release",
   promote: "transition",
   restore: "transition",
   rebuild: "transition",

@@ -62,6 +62,10 @@ export function effectOf(change: Change, context: EffectContext): Effect {
       return { text: configurationText(change, context), risk: "low" };
     case "first step":
       return firstStepEffect(change);
+    case "release":
+      return change.action === "deleted"
+        ? { text: "its slot is dropped on the database that fed it", risk: "low" }
+        : { text: "does nothing until its replica is removed", risk: "low" };
     case "transition":
       return transitionEffect(change);
     case "restart":
