@@ -15,9 +15,9 @@ export interface Problem {
 /** What stands in every message about something that is refused because it would be dangerous. */
 export const refusedMark = "REFUSED";
 
-/** Whether a message of Pulumi or of this project says that something dangerous was refused. */
+/** Whether a message says that something dangerous was refused. */
 export function isRefusal(message: string): boolean {
-  return message.includes(refusedMark) || message.includes("marked for protection");
+  return message.includes(refusedMark);
 }
 
 /** All problems found at once. The message lists each with path, value, reason and remedy. */

@@ -55,7 +55,9 @@ export function effectOf(change: Change, context: EffectContext): Effect {
         ? { text: "an image that nothing uses any more", risk: "low" }
         : { text: "built beside the running containers", risk: "low" };
     case "certificate":
-      return { text: "issued by the stack's authority, delivered live", risk: "low" };
+      return change.action === "deleted"
+        ? { text: "nobody uses it any more", risk: "low" }
+        : { text: "issued by the stack's authority, delivered live", risk: "low" };
     case "credential":
       return credentialEffect(change);
     case "configuration":

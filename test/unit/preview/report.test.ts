@@ -379,14 +379,21 @@ describe("what Pulumi and the program say", () => {
       "a model that would remove the writable database",
       'error: pg-continuity:model: REFUSED: "secondary" would remove it. Restore first.',
     ],
-    [
-      "a protected volume",
-      'error: unable to delete resource "urn:…" as it is currently marked for protection.',
-    ],
   ])("%s is refused, and no error", (_name, message) => {
     const report = assess(digestOf([], [{ message, severity: "error" }]), contextOf());
     expect(report).toMatchObject({ verdict: "refused", risk: "high", errors: [] });
     expect(report.refused).toHaveLength(1);
+  });
+
+  it("a protected volume is refused, in words that a person can use", () => {
+    const urn =
+      "urn:pulumi:unit::pg-continuity::pg-continuity:index:Deployment$docker:index/volume:Volume::shared-database-data";
+    const message = `error: Preview failed: resource "${urn}" cannot be deleted\nbecause it is protected. To unprotect …`;
+    const report = assess(digestOf([], [{ message, severity: "error", urn }]), contextOf());
+    expect(report).toMatchObject({ verdict: "refused", errors: [] });
+    expect(report.refused).toEqual([
+      expect.stringMatching(/^REFUSED: shared-database-data would be deleted, and it is protected/),
+    ]);
   });
 
   it("a wrong setting is an error, and nothing is refused", () => {
