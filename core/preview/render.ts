@@ -2,8 +2,8 @@ import { actions } from "./change.ts";
 import type { Interruption } from "./interruptions.ts";
 import type { ImpactReport, ReportedChange } from "./report.ts";
 
-/** The marker by which a comment of an earlier run is found again. */
-export const commentMarker = "<!-- pg-continuity preview -->";
+/** The first line of a comment, by which that of an earlier run is found again. */
+export const commentMarker = (stack: string) => `<!-- pg-continuity preview of ${stack} -->`;
 
 /** The report for a person at a terminal. */
 export function renderReport(report: ImpactReport): string {
@@ -38,7 +38,7 @@ export function renderReport(report: ImpactReport): string {
 export function renderMarkdown(report: ImpactReport): string {
   const { interruptions, settings, data, transition, refused, errors, warnings, drift } = report;
   const parts = [
-    `${commentMarker}\n## ${heading(report)}`,
+    `${commentMarker(report.stack)}\n## ${heading(report)}`,
     list(report.reasons),
     titled("Refused", refused.map(code)),
     titled("Errors", errors.map(code)),

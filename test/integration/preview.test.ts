@@ -108,11 +108,11 @@ describe.sequential("npm run preview tells what up will do", () => {
     deployment.configure({ modell: undefined });
     expect([dangerous.exitCode, dangerous.stdout]).toEqual([
       3,
-      expect.stringMatching(/REFUSED because it would be dangerous, risk high[^]*nothing was promoted/),
+      expect.stringMatching(/REFUSED because it would be dangerous, risk high[\s\S]*nothing was promoted/),
     ]);
     expect([wrong.exitCode, wrong.stdout]).toEqual([
       1,
-      expect.stringMatching(/no preview possible[^]*Did you mean "model"\?/),
+      expect.stringMatching(/no preview possible[\s\S]*Did you mean "model"\?/),
     ]);
   });
 });
