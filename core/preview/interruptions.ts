@@ -6,10 +6,13 @@ import type { Change } from "./change.ts";
  * How long a node is away, in seconds, when its container is made anew or restarted: the median of what was measured
  * on a machine with two processors (docs/ci.md says how). A database under load takes longer by its checkpoint.
  */
-export const secondsAway = { gateway: 2, server: 4, database: 5 } as const;
+export const secondsAway = { gateway: 2, server: 4, database: 3 } as const;
 
 /** How long a planned promote or restore lets writes wait, in seconds. */
 export const transitionSeconds = 0.3;
+
+/** Until the gateway has turned to another server, in seconds: its checks' worst case (core/render/haproxy.ts). */
+export const turnSeconds = 1;
 
 /** Whether something stops for the application's users at the gateway. */
 export interface Interruption {
@@ -82,9 +85,28 @@ export function interruptionsOf(changes: readonly Change[], deployed: Deployed |
   ];
   const transition = changes.find(({ kind, action }) => kind === "transition" && action !== "deleted");
   const moves = transition !== undefined && !transition.name.startsWith("rebuild");
+  // The gateway keeps to the first server that can write, and turns to the next one when it is away.
+  const first = writers[0]?.node ?? "";
   return {
-    writes: withTransition(interruption(forWrites, away), moves),
-    reads: interruption(forReads, away),
+    writes: withTransition(
+      forWrites.length > 0 ? interruption(forWrites, away) : turning([first], away),
+      moves,
+    ),
+    reads:
+      forReads.length > 0 ? interruption(forReads, away) : turning([`${writable}-database`, first], away),
+  };
+}
+
+/** Requests that the gateway hands to another server, because the one that it has used cannot serve them. */
+function turning(nodes: readonly string[], away: ReadonlyMap<string, "a moment" | "for good">): Interruption {
+  const gone = nodes.filter((node) => away.has(node));
+  if (gone.length === 0) return none;
+  return {
+    stops: true,
+    seconds: turnSeconds,
+    because: [
+      `${gone.join(" and ")} ${gone.length > 1 ? "are" : "is"} away, the gateway turns to another server`,
+    ],
   };
 }
 

@@ -104,6 +104,16 @@ export async function readEra(name: string): Promise<{ readonly synchronousEra?:
   return stdout && environment?.SYNCHRONOUS === "true" ? { synchronousEra: stdout } : {};
 }
 
+/** What `readStack` gives; null where the stack was never deployed, or cannot be read for a reason that Pulumi itself will explain. */
+export async function readDeployed(name: string): Promise<DeployedStack | null> {
+  try {
+    return await readStack(name);
+  } catch (error) {
+    if (error instanceof Error && /is not deployed|no such stack|passphrase/.test(error.message)) return null;
+    throw error;
+  }
+}
+
 const explanations: readonly [pattern: RegExp, explanation: string][] = [
   [
     /incorrect passphrase/,

@@ -1,7 +1,8 @@
 import { parseAutoConf } from "../../core/autoConf.ts";
 import type { Topology } from "../../core/topology.ts";
 import { execute, readContainerFile } from "../docker/container.ts";
-import { localSql } from "../node/databaseState.ts";
+import { databaseReady, localSql } from "../node/databaseState.ts";
+import { waitUntil } from "../node/step.ts";
 import { messageOf } from "../observe/container.ts";
 import { containerOf } from "../observe/index.ts";
 import { autoConfFile } from "../observe/overrides.ts";
@@ -21,6 +22,7 @@ export async function healDatabases(
     topology.databases.map(async (database) => {
       const container = containerOf(database);
       try {
+        await waitUntil(30, () => databaseReady(container));
         const text = await readContainerFile(container, autoConfFile);
         for (const { name } of text === undefined ? [] : parseAutoConf(text)) {
           await localSql(container, `ALTER SYSTEM RESET ${name}`);

@@ -6,7 +6,7 @@ import { ProblemsError } from "../../core/problems.ts";
 import { parseSettings, type Settings } from "../../core/settings.ts";
 import { judge, type Status } from "../../core/status.ts";
 import { deriveTopology } from "../../core/topology.ts";
-import { type DeployedStack, explain, projectName, readStack } from "../cli/pulumi.ts";
+import { explain, projectName, readDeployed } from "../cli/pulumi.ts";
 import { observe } from "../observe/index.ts";
 import { pulumiEnvironment } from "../setup/index.ts";
 
@@ -40,16 +40,6 @@ async function runPreview(stack: string, configFile: string | undefined): Promis
   );
   if (failed && stdout.trim() === "") throw new Error(explain(stderr));
   return stdout;
-}
-
-/** Null where the stack was never deployed. Any other obstacle the preview itself meets too, and explains. */
-async function readDeployed(stack: string): Promise<DeployedStack | null> {
-  try {
-    return await readStack(stack);
-  } catch (error) {
-    if (error instanceof Error && /is not deployed|no such stack|passphrase/.test(error.message)) return null;
-    throw error;
-  }
 }
 
 /** Null where the config is wrong: what is wrong with it stands among the preview's errors. */
