@@ -3,8 +3,8 @@ import type { DatabaseName } from "../vocabulary.ts";
 import type { Change } from "./change.ts";
 
 /**
- * How long a node is away, in seconds, when its container is made anew or restarted: the median of what was measured
- * on a machine with two processors (docs/ci.md says how). A database under load takes longer by its checkpoint.
+ * How long a node is away, in seconds, when its container is made anew or restarted: as measured on a machine with two
+ * processors (docs/ci.md). A database under load takes longer by its checkpoint.
  */
 export const secondsAway = { gateway: 2, server: 4, database: 3 } as const;
 
@@ -42,7 +42,10 @@ export function nodesAway(changes: readonly Change[]): ReadonlyMap<string, "a mo
   const away = new Map<string, "a moment" | "for good">();
   for (const { kind, node, action } of changes) {
     if (node === null || (kind !== "container" && kind !== "restart")) continue;
-    if (action === "replaced" || action === "restarted") away.set(node, away.get(node) ?? "a moment");
+    // A container that is started because it was found stopped serves nobody now.
+    const isDown = kind === "container" && action === "restarted";
+    if (action === "replaced" || (action === "restarted" && !isDown))
+      away.set(node, away.get(node) ?? "a moment");
     if (action === "deleted") away.set(node, "for good");
   }
   return away;

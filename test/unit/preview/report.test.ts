@@ -137,7 +137,7 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     {
       risk: "medium",
       writes: 3,
-      reads: 3,
+      reads: 4,
     },
   ],
   ["the replica", replaced("read-only-database"), contextOf(), { risk: "medium", ...goOn }],
