@@ -1,3 +1,4 @@
+import type { Override } from "./autoConf.ts";
 import type { Intent } from "./intent.ts";
 import type { DatabaseName, ServerName } from "./vocabulary.ts";
 
@@ -14,6 +15,15 @@ export interface ContainerObservation {
   readonly state: "running" | "stopped" | "missing";
   /** ISO time of the last start or end. */
   readonly since?: string;
+  /** Whether it is connected to the stack's network; only said of a running one. */
+  readonly isAttached?: boolean;
+}
+
+/** The network that a stack's containers on a host share. */
+export interface NetworkObservation {
+  readonly host: string;
+  readonly network: string;
+  readonly state: Observed<"present" | "missing">;
 }
 
 /** A replication slot of a database that accepts connections. */
@@ -113,6 +123,8 @@ export interface DatabaseObservation {
   readonly nodeState: Observed<NodeStateObservation | undefined>;
   readonly postgres: Observed<PostgresObservation>;
   readonly stop: Observed<StopObservation | undefined>;
+  /** What `ALTER SYSTEM` has set there. */
+  readonly overrides: Observed<readonly Override[]>;
 }
 
 /** What a server answers on its health endpoint (docs/server-endpoints.md). */
@@ -143,4 +155,5 @@ export interface Observation {
   readonly databases: readonly DatabaseObservation[];
   readonly servers: readonly ServerObservation[];
   readonly gateway: Observed<ContainerObservation>;
+  readonly networks: readonly NetworkObservation[];
 }

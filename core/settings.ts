@@ -1,8 +1,10 @@
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
+import { hostProblems } from "./hostRules.ts";
 import { parameterProblem } from "./parameterCatalogue.ts";
 import { managedParameters, parameterText } from "./postgresParameters.ts";
 import { type Problem, ProblemsError } from "./problems.ts";
+import { isTextAt, knownKeysAt, shapeOf } from "./settingsShape.ts";
 import { transitions } from "./transition/step.ts";
 import { databaseNames, models, serverNames } from "./vocabulary.ts";
 
@@ -72,6 +74,8 @@ export const settingsSchema = z.strictObject({
 });
 
 export type Settings = DeepReadonly<z.infer<typeof settingsSchema>>;
+/** A transitionId of 4711 is text and no number: which key is text the schema says. */
+const shape = shapeOf(settingsSchema);
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
 /**
@@ -91,27 +95,13 @@ export function parseSettings(raw: Readonly<Record<string, string>>): Settings {
     if (!fullKey.startsWith(`${configNamespace}:`)) continue;
     const key = fullKey.slice(configNamespace.length + 1);
     if (!known.includes(key)) problems.push(unknownKey(fullKey, key, known, configNamespace));
-    else values[key] = isText(key) ? text : parseJson(text);
+    else values[key] = isTextAt(shape, key) ? text : parseJson(text);
   }
   const parsed = settingsSchema.safeParse(values);
   if (!parsed.success) problems.push(...parsed.error.issues.flatMap((issue) => toProblems(issue, values)));
   else problems.push(...crossFieldProblems(parsed.data));
   if (problems.length > 0 || !parsed.success) throw new ProblemsError(problems);
   return deepFreeze(parsed.data);
-}
-
-/** Keys whose value is text, whatever it looks like: a transitionId of 4711 is no number. */
-const textKeys = new Set([
-  "model",
-  "publishedAddress",
-  "transition",
-  "transitionId",
-  "allowDataLoss",
-  "primaryIsDown",
-]);
-
-function isText(key: string): boolean {
-  return textKeys.has(key);
 }
 
 /** Text that is no JSON stays text: the schema then says which type was wanted. */
@@ -139,7 +129,7 @@ function unknownKey(path: string, key: string, known: readonly string[], set: st
 function toProblems(issue: z.core.$ZodIssue, values: Record<string, unknown>): Problem[] {
   const path = `${configNamespace}:${issue.path.map(String).join(".")}`;
   if (issue.code === "unrecognized_keys") {
-    const siblings = knownKeysAt(issue.path.map(String));
+    const siblings = knownKeysAt(shape, issue.path.map(String));
     return issue.keys.map((key) => {
       const nearest = siblings.length > 0 ? closest(key, [...siblings]) : undefined;
       const hint =
@@ -191,21 +181,6 @@ function reasonOf(issue: z.core.$ZodIssue): string {
   }
 }
 
-function knownKeysAt([top]: readonly string[]): readonly string[] {
-  switch (top) {
-    case "ports":
-      return Object.keys(defaultPorts);
-    case "hosts":
-      return Object.keys(hostSchema.shape);
-    case "placement":
-      return nodeNames;
-    case "displayNames":
-      return serverNames;
-    default:
-      return [];
-  }
-}
-
 /** Rules that need more than one key. */
 function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[] {
   const problems: Problem[] = [];
@@ -221,15 +196,7 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
       });
     byPort.set(number, name);
   }
-  for (const [node, host] of Object.entries(settings.placement)) {
-    if (host !== undefined && !(host in settings.hosts))
-      problems.push({
-        path: `${configNamespace}:placement.${node}`,
-        value: JSON.stringify(host),
-        reason: `is not among the hosts (${Object.keys(settings.hosts).join(", ")})`,
-        remedy: `Name one of them, or add the host under "${configNamespace}:hosts".`,
-      });
-  }
+  problems.push(...hostProblems(settings, configNamespace));
   problems.push(...transitionProblems(settings));
   if (settings.synchronous && settings.model === "secondary")
     problems.push({

@@ -1,3 +1,4 @@
+import { driftFindings } from "./driftFindings.ts";
 import { lsnDistance } from "./lsn.ts";
 import type {
   DatabaseObservation,
@@ -104,12 +105,15 @@ export function judge(topology: Topology, observation: Observation): Status {
             ? `its container is ${observation.gateway.value.state}`
             : observation.gateway.reason,
         };
-  const findings = findAll(topology, {
-    writable: writable.map(({ name }) => name),
-    databases,
-    servers,
-    gateway,
-  });
+  const findings = [
+    ...findAll(topology, {
+      writable: writable.map(({ name }) => name),
+      databases,
+      servers,
+      gateway,
+    }),
+    ...driftFindings(topology, observation),
+  ];
   const transition = writable[0]?.postgres.transition ?? runningTransition(observation);
   const phase = phaseOf(
     writable.map(({ name }) => name),

@@ -1,5 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { createServer } from "node:net";
+import type Docker from "dockerode";
+import { type Named, nameCollisions } from "../core/nameCollisions.ts";
 import { type Problem, ProblemsError } from "../core/problems.ts";
 import { allNodes, type Host, type Topology } from "../core/topology.ts";
 import { connectEngine } from "./docker/engine.ts";
@@ -63,7 +65,11 @@ interface EngineReport {
 async function inspectEngine(host: Host, topology: Topology, measure: FreeSpace): Promise<EngineReport> {
   const engine = connectEngine(host.docker);
   try {
-    const [info, containers] = await Promise.all([engine.info(), engine.listContainers()]);
+    const [info, containers, named] = await Promise.all([
+      engine.info(),
+      engine.listContainers(),
+      listNames(engine),
+    ]);
     const own = new Set(allNodes(topology).map(({ containerName }) => `/${containerName}`));
     const held = new Map<number, string>();
     const ownPorts = new Set<number>();
@@ -74,13 +80,37 @@ async function inspectEngine(host: Host, topology: Topology, measure: FreeSpace)
         else held.set(PublicPort, `container ${(Names[0] ?? "").slice(1)}`);
       }
     const local = host.docker.startsWith("unix://");
-    const problems = await portProblems(topology, host, { held, ownPorts, local });
-    problems.push(...(await removalProblems(host, topology)));
+    const problems = [...nameCollisions(topology, host, named)];
+    problems.push(...(await portProblems(topology, host, { held, ownPorts, local })));
+    const removal = await removalProblems(host, topology);
+    problems.push(...removal.map((problem) => ({ ...problem, isDangerous: true as const })));
     if (local) problems.push(...(await diskProblems(host, String(info.DockerRootDir), measure)));
     return { reachable: true, problems };
   } catch (error) {
     return { reachable: false, reason: messageOf(error), problems: [] };
   }
+}
+
+/** Every container, stopped ones too, network and volume that an engine has. */
+async function listNames(engine: Docker): Promise<readonly Named[]> {
+  const [containers, networks, { Volumes: volumes }] = await Promise.all([
+    engine.listContainers({ all: true }),
+    engine.listNetworks(),
+    engine.listVolumes(),
+  ]);
+  return [
+    ...containers.map(({ Names, Labels }) => ({
+      kind: "container" as const,
+      name: (Names[0] ?? "").slice(1),
+      labels: Labels ?? {},
+    })),
+    ...networks.map(({ Name, Labels }) => ({ kind: "network" as const, name: Name, labels: Labels ?? {} })),
+    ...(volumes ?? []).map(({ Name, Labels }) => ({
+      kind: "volume" as const,
+      name: Name,
+      labels: Labels ?? {},
+    })),
+  ];
 }
 
 async function portProblems(

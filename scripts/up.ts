@@ -7,8 +7,9 @@ import { judge } from "../core/status.ts";
 import { errorColours } from "./cli/colours.ts";
 import { clearDeadLocks } from "./cli/deadLock.ts";
 import { main, stackName } from "./cli/main.ts";
-import { explain, projectName, readStack } from "./cli/pulumi.ts";
+import { explain, projectName, readDeployed, readStack } from "./cli/pulumi.ts";
 import { renderStatus } from "./cli/statusTable.ts";
+import { forgetRemoved, heal } from "./heal/index.ts";
 import { observe } from "./observe/index.ts";
 import { pulumiEnvironment, setup } from "./setup/index.ts";
 import { verifyDeployment } from "./verifyDeployment.ts";
@@ -26,9 +27,14 @@ await main(async () => {
   const options = program.parse().opts<{ stack?: string; json?: true }>();
   const name = stackName(options.stack);
   await setup();
+  const tell = (done: string) => process.stderr.write(`healed: ${done}\n`);
+  const before = await readDeployed(name);
+  if (before) await forgetRemoved(name, before.topology, tell);
   await applyStack(name, options.json === true);
 
   const stack = await readStack(name);
+  for (const failure of await heal(stack.topology, tell))
+    process.stderr.write(`${errorColours.red("not healed")} ${failure}\n`);
   const checks = await verifyDeployment(stack);
   const status = judge(stack.topology, await observe(stack.topology, stack.access));
   for (const { what, ok, detail } of checks)

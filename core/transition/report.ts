@@ -1,5 +1,6 @@
 import { lsnDistance } from "../lsn.ts";
 import type { Observation } from "../observation.ts";
+import { refusedMark } from "../problems.ts";
 import type { Plan } from "./planTypes.ts";
 
 import { describeStep, type Goal } from "./step.ts";
@@ -13,7 +14,7 @@ export function renderPreflight(goal: Goal, observation: Observation, plan: Plan
   const lines = [`${goal.transition} (${goal.transitionId || "no transitionId"})`];
   for (const { name } of observation.databases) lines.push(`  ${databaseLine(observation, name)}`);
   if (plan.refused.length > 0) {
-    lines.push("verdict: REFUSED, nothing will be changed");
+    lines.push(`verdict: ${refusedMark}, nothing will be changed`);
     for (const { reason, remedy } of plan.refused) lines.push(`  - ${reason}. ${remedy}`);
     return lines.join("\n");
   }

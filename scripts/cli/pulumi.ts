@@ -1,6 +1,6 @@
 import { execa } from "execa";
 import { z } from "zod";
-import { settingsSchema } from "../../core/settings.ts";
+import { type Settings, settingsSchema } from "../../core/settings.ts";
 import { deriveTopology, type Topology } from "../../core/topology.ts";
 import type { ObserverAccess } from "../observe/index.ts";
 import { pulumiEnvironment } from "../setup/index.ts";
@@ -8,6 +8,8 @@ import { pulumiEnvironment } from "../setup/index.ts";
 /** What the scripts need to know of a deployed stack; read from its outputs. */
 export interface DeployedStack {
   readonly name: string;
+  /** As they were applied last. */
+  readonly settings: Settings;
   readonly topology: Topology;
   readonly access: ObserverAccess;
   readonly operatorPassword: string;
@@ -64,9 +66,11 @@ export async function readStack(
   const parsed = outputsSchema.safeParse(JSON.parse(text));
   if (!parsed.success) throw new Error(`stack ${name} is not deployed. Deploy it with "npm run up".`);
   const { caCertificate, adminToken, gatewayUrl, access } = parsed.data;
+  const settings: Settings = settingsSchema.parse(access.settings);
   return {
     name,
-    topology: deriveTopology(projectName, name, settingsSchema.parse(access.settings)),
+    settings,
+    topology: deriveTopology(projectName, name, settings),
     access: { caCertificate, monitoringPassword: access.monitoring },
     operatorPassword: access.operator,
     subscriberPassword: access.subscriber,
@@ -98,6 +102,16 @@ export async function readEra(name: string): Promise<{ readonly synchronousEra?:
   const found = deployment.resources.find(({ urn }) => urn.endsWith("::synchronous-replication-era"));
   const { stdout, environment } = found?.outputs ?? {};
   return stdout && environment?.SYNCHRONOUS === "true" ? { synchronousEra: stdout } : {};
+}
+
+/** What `readStack` gives; null where the stack was never deployed, or cannot be read for a reason that Pulumi itself will explain. */
+export async function readDeployed(name: string): Promise<DeployedStack | null> {
+  try {
+    return await readStack(name);
+  } catch (error) {
+    if (error instanceof Error && /is not deployed|no such stack|passphrase/.test(error.message)) return null;
+    throw error;
+  }
 }
 
 const explanations: readonly [pattern: RegExp, explanation: string][] = [

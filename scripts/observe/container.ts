@@ -2,14 +2,35 @@ import type Docker from "dockerode";
 import { type ContainerObservation, known, type Observed, unknown } from "../../core/observation.ts";
 import { isStatus } from "../docker/container.ts";
 
-/** The engine's view of a container. An engine that does not answer makes it unknown, a container it does not have "missing". */
-export async function observeContainer(container: Docker.Container): Promise<Observed<ContainerObservation>> {
+/**
+ * The engine's view of a container. An engine that does not answer makes it unknown, a container it does not have
+ * "missing".
+ *
+ * @param network the network that it should be connected to
+ */
+export async function observeContainer(
+  container: Docker.Container,
+  network?: string,
+): Promise<Observed<ContainerObservation>> {
   try {
-    const { State } = await container.inspect();
-    if (State.Running) return known({ state: "running", since: State.StartedAt });
+    const { State, NetworkSettings } = await container.inspect();
+    // An endpoint of a network that is gone stays listed, without an address.
+    const isAttached = network === undefined || Boolean(NetworkSettings.Networks[network]?.IPAddress);
+    if (State.Running) return known({ state: "running", since: State.StartedAt, isAttached });
     return known({ state: "stopped", since: State.FinishedAt });
   } catch (error) {
     if (isStatus(error, 404)) return known({ state: "missing" });
+    return unknown(`the Docker engine cannot be asked (${messageOf(error)})`);
+  }
+}
+
+/** Whether an engine has a network. */
+export async function observeNetwork(engine: Docker, name: string): Promise<Observed<"present" | "missing">> {
+  try {
+    await engine.getNetwork(name).inspect();
+    return known("present");
+  } catch (error) {
+    if (isStatus(error, 404)) return known("missing");
     return unknown(`the Docker engine cannot be asked (${messageOf(error)})`);
   }
 }

@@ -15,7 +15,8 @@ import { stateFolder } from "../../core/render/files.ts";
 import type { DatabaseNode, ServerNode, Topology } from "../../core/topology.ts";
 import { readContainerFile } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
-import { messageOf, observeContainer } from "./container.ts";
+import { messageOf, observeContainer, observeNetwork } from "./container.ts";
+import { observeOverrides } from "./overrides.ts";
 import { connectDatabase, type DatabaseAccess, observePostgres } from "./postgres.ts";
 import { observeServerHealth, observeWitness } from "./server.ts";
 
@@ -30,12 +31,19 @@ export interface ObserverAccess {
  */
 export async function observe(topology: Topology, access: ObserverAccess): Promise<Observation> {
   const observedAt = new Date().toISOString();
-  const [databases, servers, gateway] = await Promise.all([
+  const [databases, servers, gateway, networks] = await Promise.all([
     Promise.all(topology.databases.map((database) => observeDatabase(database, access))),
     Promise.all(topology.servers.map((server) => observeServer(server, access))),
-    observeContainer(containerOf(topology.gateway)),
+    observeContainer(containerOf(topology.gateway), topology.gateway.host.network),
+    Promise.all(
+      topology.hosts.map(async ({ name, docker, network }) => ({
+        host: name,
+        network,
+        state: await observeNetwork(connectEngine(docker), network),
+      })),
+    ),
   ]);
-  return { observedAt, databases, servers, gateway };
+  return { observedAt, databases, servers, gateway, networks };
 }
 
 /** The container of a node, on the engine of its host. */
@@ -49,24 +57,25 @@ export function containerOf(node: {
 async function observeDatabase(database: DatabaseNode, access: ObserverAccess): Promise<DatabaseObservation> {
   const observedAt = new Date().toISOString();
   const container = containerOf(database);
-  const [state, intent, nodeState, stop, postgres] = await Promise.all([
-    observeContainer(container),
+  const [state, intent, nodeState, stop, overrides, postgres] = await Promise.all([
+    observeContainer(container, database.host.network),
     readState(container, "intent.json", (text) => intentSchema.parse(JSON.parse(text))),
     readState(container, "node-state.json", (text) => JSON.parse(text) as NodeStateObservation),
     readState(container, "stopped.json", (text) => JSON.parse(text) as StopObservation),
+    observeOverrides(container),
     askPostgres(database, {
       ca: access.caCertificate,
       user: "monitoring",
       password: access.monitoringPassword,
     }),
   ]);
-  return { name: database.name, observedAt, container: state, intent, nodeState, stop, postgres };
+  return { name: database.name, observedAt, container: state, intent, nodeState, stop, overrides, postgres };
 }
 
 async function observeServer(server: ServerNode, access: ObserverAccess): Promise<ServerObservation> {
   const observedAt = new Date().toISOString();
   const [container, health, witness] = await Promise.all([
-    observeContainer(containerOf(server)),
+    observeContainer(containerOf(server), server.host.network),
     observeServerHealth(server, access.caCertificate),
     observeWitness(server, access.caCertificate),
   ]);

@@ -61,6 +61,7 @@ export function healthyObservation(topology: Topology): Observation {
     databases: topology.databases.map(({ name }) => observedDatabase(name)),
     servers: topology.servers.map(({ name }) => observedServer(name)),
     gateway: known({ state: "running", since: time }),
+    networks: topology.hosts.map(({ name, network }) => ({ host: name, network, state: known("present") })),
   };
 }
 
@@ -80,6 +81,7 @@ export function observedDatabase(
     intent: known({ version: 1, ...role, transitionId: "initial", writtenAt: time }),
     nodeState: known({ state: "starting", detail: "", since: time }),
     stop: known(undefined),
+    overrides: known([]),
     postgres: known({
       systemId: "7000000000000000001",
       inRecovery: !isPrimary,

@@ -13,17 +13,28 @@ const plenty = async () => 100 * 1024 ** 3;
 describe("preflight", () => {
   let folder = "";
   let engine: Server;
-  let containers: { Names: string[]; Ports: { PublicPort?: number }[] }[] = [];
+  type Labels = Record<string, string>;
+  let containers: { Names: string[]; Ports: { PublicPort?: number }[]; Labels?: Labels }[] = [];
+  let networks: { Name: string; Labels: Labels }[] = [];
+  let volumes: { Name: string; Labels: Labels | null }[] = [];
   let ports: readonly number[] = [];
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "pg-continuity-preflight-"));
     containers = [];
+    networks = [];
+    volumes = [];
     ports = await freePorts(7);
     engine = createServer((request, response) => {
       response.setHeader("content-type", "application/json");
-      const isInfo = request.url?.endsWith("/info");
-      response.end(JSON.stringify(isInfo ? { DockerRootDir: "/data/docker" } : containers));
+      const answers: Record<string, unknown> = {
+        "/info": { DockerRootDir: "/data/docker" },
+        "/networks": networks,
+        "/volumes": { Volumes: volumes },
+      };
+      response.end(
+        JSON.stringify(answers[new URL(request.url ?? "", "http://engine").pathname] ?? containers),
+      );
     });
     await new Promise<void>((resolve) => engine.listen(join(folder, "docker.sock"), resolve));
   });
@@ -68,9 +79,30 @@ describe("preflight", () => {
 
   it("takes the stack's own container for no obstacle, though its port is in use", async () => {
     const own = await listen(ports[0] ?? 0);
-    containers = [{ Names: ["/pg-continuity-unit-gateway"], Ports: [{ PublicPort: ports[0] ?? 0 }] }];
+    const Labels = { "pg-continuity.project": "pg-continuity", "pg-continuity.stack": "unit" };
+    containers = [{ Names: ["/pg-continuity-unit-gateway"], Ports: [{ PublicPort: ports[0] ?? 0 }], Labels }];
     expect(await preflight(topology(), { measure: plenty })).toEqual([]);
     own?.close();
+  });
+
+  it("names what has the stack's names and is not the stack's", async () => {
+    const Labels = { "pg-continuity.project": "other", "pg-continuity.stack": "unit" };
+    containers = [{ Names: ["/pg-continuity-unit-gateway"], Ports: [], Labels }];
+    networks = [
+      { Name: "pg-continuity-unit", Labels: {} },
+      { Name: "pg-continuity-unit-2", Labels: {} },
+    ];
+    volumes = [{ Name: "pg-continuity-unit-shared-database-data", Labels: null }];
+    const error = await preflight(topology(), { measure: plenty }).catch((thrown: unknown) => thrown);
+    const message = error instanceof Error ? error.message : "";
+    expect(message.split("\n")).toEqual([
+      "3 problems, nothing was changed:",
+      expect.stringContaining(
+        'has a container named pg-continuity-unit-gateway that does not belong to this stack (it belongs to project other, stack unit). Look whose it is ("docker container inspect pg-continuity-unit-gateway")',
+      ),
+      expect.stringContaining("has a network named pg-continuity-unit that does not belong to this stack."),
+      expect.stringContaining("has a volume named pg-continuity-unit-shared-database-data that"),
+    ]);
   });
 
   it("says when the disk is full, and where", async () => {

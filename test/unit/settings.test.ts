@@ -1,12 +1,8 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parse } from "yaml";
 import { type Problem, ProblemsError } from "../../core/problems.ts";
 import { defaultPorts, parseSettings, settingsSchema } from "../../core/settings.ts";
-import { projectFolder } from "../../scripts/setup/paths.ts";
-import { rawConfig, settingsOf } from "../support/fixtures.ts";
+import { rawConfig, settingsOf, twoHosts } from "../support/fixtures.ts";
 
 /** All problems of a config; none when it is right. */
 function problemsOf(config: Readonly<Record<string, unknown>>): readonly Problem[] {
@@ -43,23 +39,6 @@ describe("settings", () => {
 
   it("take one port and keep the others", () => {
     expect(settingsOf({ ports: { gateway: 9443 } }).ports).toEqual({ ...defaultPorts, gateway: 9443 });
-  });
-
-  it("are the keys that Pulumi.yaml declares, with the same defaults", () => {
-    const declared: Record<string, { default: unknown; description: string }> = parse(
-      readFileSync(join(projectFolder, "Pulumi.yaml"), "utf8"),
-    ).config;
-    expect(Object.keys(declared).sort()).toEqual(
-      Object.keys(settingsSchema.shape)
-        .map((key) => `pg-continuity:${key}`)
-        .sort(),
-    );
-    const defaults = Object.entries(declared).map(([key, { default: value }]) => [
-      key,
-      typeof value === "string" ? value : JSON.stringify(value),
-    ]);
-    expect(parseSettings(Object.fromEntries(defaults))).toEqual(parseSettings({}));
-    for (const { description } of Object.values(declared)) expect(description.length).toBeGreaterThan(20);
   });
 });
 
@@ -109,6 +88,23 @@ describe("what is wrong with settings", () => {
       { placement: { gatway: "local" } },
       "placement.gatway",
       /Did you mean "gateway"\?/,
+    ],
+    [
+      "two hosts that are one engine",
+      {
+        hosts: {
+          a: { docker: "ssh://one", address: "10.0.0.1" },
+          b: { docker: "ssh://one", address: "10.0.0.2" },
+        },
+      },
+      "hosts.b.docker",
+      /is the engine of host a too/,
+    ],
+    [
+      "several hosts that publish for themselves only",
+      { ...twoHosts, placement: { ...twoHosts.placement, gateway: "alpha" }, publishedAddress: "127.0.0.1" },
+      "publishedAddress",
+      /placed on several hosts.*publishedAddress 0\.0\.0\.0/,
     ],
     ["an empty display name", { displayNames: { primary: "" } }, "displayNames.primary", /too short/],
     ["a slot limit that is too low", { slotWalKeepMegabytes: 16 }, "slotWalKeepMegabytes", /at least 64/],

@@ -98,6 +98,49 @@ const cases: readonly [name: string, observation: Observation, expected: Expecte
     },
   ],
   [
+    "somebody has used ALTER SYSTEM",
+    withDatabase(healthy, "shared", (database) => ({
+      ...database,
+      overrides: known([
+        { name: "work_mem", value: "1GB" },
+        { name: "fsync", value: "off" },
+      ]),
+    })),
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [
+        /^shared database: ALTER SYSTEM has set work_mem to '1GB'.*npm run up.*postgresParameters\.work_mem/,
+        /^shared database: ALTER SYSTEM has set fsync to 'off'.*This project sets fsync itself/,
+      ],
+    },
+  ],
+  [
+    "the network was deleted",
+    {
+      ...healthy,
+      networks: [{ host: "local", network: "pg-continuity-unit", state: known("missing") }],
+      gateway: known({ state: "running", since: "2026-01-02T00:00:00.000Z", isAttached: false }),
+    },
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [/^network pg-continuity-unit on host local: does not exist.*npm run up/],
+    },
+  ],
+  [
+    "a node was disconnected from the network",
+    {
+      ...healthy,
+      gateway: known({ state: "running", since: "2026-01-02T00:00:00.000Z", isAttached: false }),
+    },
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [/^gateway: its container is not connected to the network pg-continuity-unit/],
+    },
+  ],
+  [
     "the shared database is stopped",
     stopped("shared"),
     {

@@ -64,6 +64,7 @@ export function observeWorld(world: World): Observation {
     databases: databasesOf(world).map((database) => observeDatabase(world, database)),
     servers: [],
     gateway: unknown("not simulated"),
+    networks: [],
   };
 }
 
@@ -78,6 +79,7 @@ function observeDatabase(world: World, database: SimulatedDatabase): DatabaseObs
       intent: silent,
       nodeState: silent,
       stop: silent,
+      overrides: silent,
       postgres: silent,
     };
   }
@@ -102,6 +104,7 @@ function observeDatabase(world: World, database: SimulatedDatabase): DatabaseObs
       database.cleanStop && !answers
         ? known({ state: "shut down", lsn: lsnText(database.lsn - 1), timeline: database.timeline })
         : known(undefined),
+    overrides: known([]),
     postgres: answers
       ? known({
           systemId: database.systemId,

@@ -1,0 +1,141 @@
+import { type Digest, type PreviewStep, parseUrn } from "./digest.ts";
+
+/** What becomes of a resource. */
+export const actions = ["created", "updated in place", "restarted", "replaced", "deleted"] as const;
+export type Action = (typeof actions)[number];
+
+/** What kind of resource it is, as far as its effect goes. */
+export type ResourceKind =
+  | "container"
+  | "data volume"
+  | "state volume"
+  | "network"
+  | "engine"
+  | "image"
+  | "credential"
+  | "certificate"
+  | "configuration"
+  | "first step"
+  | "release"
+  | "transition"
+  | "restart"
+  | "unknown";
+
+/** One resource that a preview would change. */
+export interface Change {
+  /** Its logical name. */
+  readonly name: string;
+  readonly kind: ResourceKind;
+  /** The node that it belongs to: `shared-database`, `gateway` …; null where it belongs to none. */
+  readonly node: string | null;
+  readonly action: Action;
+  /** The properties that differ, as Pulumi names them; empty for what is created or deleted. */
+  readonly because: readonly string[];
+  /** It is left where it is: Pulumi only forgets it. */
+  readonly isRetained: boolean;
+}
+
+const types = {
+  container: "docker:index/container:Container",
+  volume: "docker:index/volume:Volume",
+  network: "docker:index/network:Network",
+  provider: "pulumi:providers:docker",
+  command: "command:local:Command",
+  stash: "pulumi:index:Stash",
+} as const;
+
+/** The kinds of command, by the verb that their names begin with. */
+const verbs: Readonly<Record<string, ResourceKind>> = {
+  build: "image",
+  configure: "configuration",
+  initialise: "first step",
+  attach: "first step",
+  release: "release",
+  promote: "transition",
+  restore: "transition",
+  rebuild: "transition",
+  restart: "restart",
+};
+
+/** What a preview would change, one entry a resource; components and what stays the same are left out. */
+export function changesOf(digest: Digest): readonly Change[] {
+  const byUrn = new Map<string, PreviewStep[]>();
+  for (const step of digest.steps) {
+    const steps = byUrn.get(step.urn) ?? [];
+    steps.push(step);
+    byUrn.set(step.urn, steps);
+  }
+  return [...byUrn].flatMap(([urn, steps]) => {
+    const change = changeOf(urn, steps);
+    return change ? [change] : [];
+  });
+}
+
+/** Operations that change nothing by themselves. */
+const idle = new Set(["same", "read", "refresh", "discard", "discard-replaced", "remove-pending-replace"]);
+
+function changeOf(urn: string, steps: readonly PreviewStep[]): Change | undefined {
+  const active = steps.filter(({ op }) => !idle.has(op));
+  const { type, name } = parseUrn(urn);
+  const kind = kindOf(type, name);
+  if (active.length === 0 || kind === undefined) return undefined;
+  const removed = active.find(({ op }) => op.startsWith("delete"));
+  return {
+    name,
+    kind,
+    node: nodeOf(kind, name),
+    action: actionOf(active, kind),
+    because: reasonsOf(active),
+    isRetained: removed?.oldState?.retainOnDelete === true,
+  };
+}
+
+function actionOf(steps: readonly PreviewStep[], kind: ResourceKind): Action {
+  const operations = new Set(steps.map(({ op }) => op));
+  const isReplaced = [...operations].some((op) => op === "replace" || op.endsWith("replacement"));
+  // A command that runs again is a resource replaced, and nothing else is.
+  if (kind === "restart" && !operations.has("delete")) return "restarted";
+  if (isReplaced || operations.has("delete-replaced")) return "replaced";
+  if (operations.has("create")) return "created";
+  if (operations.has("delete")) return "deleted";
+  // A container that was found stopped is started by an update of this one property.
+  if (kind === "container" && reasonsOf(steps).includes("mustRun")) return "restarted";
+  return "updated in place";
+}
+
+/** Paths like `ports[0].external` by their first part, each once. */
+function reasonsOf(steps: readonly PreviewStep[]): readonly string[] {
+  const paths = steps.flatMap(({ detailedDiff, diffReasons, replaceReasons }) => [
+    ...(replaceReasons ?? []),
+    ...(diffReasons ?? []),
+    ...Object.keys(detailedDiff ?? {}),
+  ]);
+  return [...new Set(paths.map((path) => path.split(/[.[]/)[0] ?? path))].filter((path) => path !== "");
+}
+
+/** Undefined for components and the stack itself: what they hold stands in their parts. */
+function kindOf(type: string, name: string): ResourceKind | undefined {
+  switch (type) {
+    case types.container:
+      return "container";
+    case types.volume:
+      return name.endsWith("-data") ? "data volume" : "state volume";
+    case types.network:
+      return "network";
+    case types.provider:
+      return "engine";
+    case types.stash:
+      return name.includes("-certificate-") ? "certificate" : "credential";
+    case types.command:
+      return verbs[name.split("-")[0] ?? ""] ?? "unknown";
+    default:
+      return /^(pulumi:pulumi:Stack$|pulumi:providers:|pg-continuity:)/.test(type) ? undefined : "unknown";
+  }
+}
+
+const nodePattern = /(?:shared|read-only)-database|(?:primary|secondary|read-only)-server|gateway/;
+
+function nodeOf(kind: ResourceKind, name: string): string | null {
+  if (kind === "image" || kind === "network" || kind === "engine" || kind === "unknown") return null;
+  return nodePattern.exec(name)?.[0] ?? null;
+}

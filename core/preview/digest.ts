@@ -1,0 +1,95 @@
+import { z } from "zod";
+import { refusedMark } from "../problems.ts";
+
+const stateSchema = z.object({
+  inputs: z.record(z.string(), z.unknown()).optional(),
+  protect: z.boolean().optional(),
+  /** Pulumi forgets the resource and leaves it where it is. */
+  retainOnDelete: z.boolean().optional(),
+});
+
+const stepSchema = z.object({
+  op: z.string(),
+  urn: z.string(),
+  oldState: stateSchema.nullish(),
+  newState: stateSchema.nullish(),
+  diffReasons: z.array(z.string()).nullish(),
+  replaceReasons: z.array(z.string()).nullish(),
+  detailedDiff: z.record(z.string(), z.object({ kind: z.string() })).nullish(),
+});
+
+const diagnosticSchema = z.object({
+  message: z.string(),
+  severity: z.string(),
+  urn: z.string().optional(),
+});
+
+/** What is read of the document that `pulumi preview --json` prints. */
+const digestSchema = z.object({
+  config: z.record(z.string(), z.string()).default({}),
+  steps: z.array(stepSchema).nullish(),
+  diagnostics: z.array(diagnosticSchema).nullish(),
+});
+
+export type PreviewStep = z.infer<typeof stepSchema>;
+
+/** What Pulumi said beside the steps. */
+export interface Diagnostic {
+  readonly severity: "info" | "warning" | "error";
+  readonly text: string;
+  /** Type of the resource that it belongs to, where it belongs to one. */
+  readonly type?: string;
+}
+
+/** A preview as Pulumi has computed it. */
+export interface Digest {
+  /** The stack's config with every default, as the program was given it. */
+  readonly config: Readonly<Record<string, string>>;
+  readonly steps: readonly PreviewStep[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Reads what `pulumi preview --json` has printed.
+ *
+ * @throws Error when it is no such document (the CLI had ended before it could print one)
+ */
+export function parseDigest(text: string): Digest {
+  const parsed = digestSchema.safeParse(jsonOf(text));
+  if (!parsed.success) throw new Error(`"pulumi preview --json" printed no preview: ${text.slice(0, 200)}`);
+  const { config, steps, diagnostics } = parsed.data;
+  return { config, steps: steps ?? [], diagnostics: (diagnostics ?? []).map(toDiagnostic) };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The schema refuses it, with the text in the message.
+    return undefined;
+  }
+}
+
+function toDiagnostic({ message, severity, urn }: z.infer<typeof diagnosticSchema>): Diagnostic {
+  const text = message.replace(/^(error|warning): /, "").trim();
+  const known = severity === "error" || severity === "warning" ? severity : "info";
+  const resource = urn === undefined ? undefined : parseUrn(urn);
+  return {
+    severity: known,
+    text: protection(text, resource?.name) ?? text,
+    ...(resource === undefined ? {} : { type: resource.type }),
+  };
+}
+
+/** Pulumi's words for a protected resource name it by its whole URN, and tell people to lift the protection. */
+function protection(text: string, name: string | undefined): string | undefined {
+  const said = /cannot be (deleted|replaced)\s+because it is protected/.exec(text);
+  if (!said || name === undefined) return undefined;
+  return `${refusedMark}: ${name} would be ${said[1]}, and it is protected, because data or keys go with it. Leave it as it is; "npm run down -- --volumes" gives all of the stack up on purpose.`;
+}
+
+/** Type and logical name of a resource: `urn:pulumi:STACK::PROJECT::PARENTS$TYPE::NAME`. */
+export function parseUrn(urn: string): { readonly type: string; readonly name: string } {
+  const [types = "", name = ""] = urn.split("::").slice(2);
+  return { type: types.split("$").at(-1) ?? types, name };
+}

@@ -1,0 +1,142 @@
+import type { Topology } from "../topology.ts";
+import type { DatabaseName } from "../vocabulary.ts";
+import type { Change } from "./change.ts";
+
+/**
+ * How long a node is away, in seconds, when its container is made anew or restarted: as measured on a machine with two
+ * processors (docs/ci.md). A database under load takes longer by its checkpoint.
+ */
+export const secondsAway = { gateway: 2, server: 4, database: 3 } as const;
+
+/** How long a planned promote or restore lets writes wait, in seconds. */
+export const transitionSeconds = 0.3;
+
+/** Until the gateway has turned to another server, in seconds: its checks' worst case (core/render/haproxy.ts). */
+export const turnSeconds = 1;
+
+/** Whether something stops for the application's users at the gateway. */
+export interface Interruption {
+  readonly stops: boolean;
+  /** For about how long; null where it does not stop, or for good. */
+  readonly seconds: number | null;
+  /** Half sentences, one a cause. */
+  readonly because: readonly string[];
+}
+
+export interface Interruptions {
+  readonly writes: Interruption;
+  readonly reads: Interruption;
+}
+
+/** What is known of the deployment before the change. */
+export interface Deployed {
+  readonly topology: Topology;
+  /** The database that accepts writes now; null where nobody can say, then it is taken for the shared one. */
+  readonly writable: DatabaseName | null;
+}
+
+const none: Interruption = { stops: false, seconds: null, because: [] };
+
+/** Which nodes are away for a moment, and which go for good. */
+export function nodesAway(changes: readonly Change[]): ReadonlyMap<string, "a moment" | "for good"> {
+  const away = new Map<string, "a moment" | "for good">();
+  for (const { kind, node, action } of changes) {
+    if (node === null || (kind !== "container" && kind !== "restart")) continue;
+    // A container that is started because it was found stopped serves nobody now.
+    const isDown = kind === "container" && action === "restarted";
+    if (action === "replaced" || (action === "restarted" && !isDown))
+      away.set(node, away.get(node) ?? "a moment");
+    if (action === "deleted") away.set(node, "for good");
+  }
+  return away;
+}
+
+/**
+ * What stops at the gateway while the changes are applied. It follows the rules of the gateway and of the servers: a
+ * write needs the gateway, the writable database and one server that uses it; a read needs the gateway and one server
+ * that does its duty, which for the read-only server any database makes possible.
+ */
+export function interruptionsOf(changes: readonly Change[], deployed: Deployed | null): Interruptions {
+  if (deployed === null) return { writes: none, reads: none };
+  const away = nodesAway(changes);
+  const network = changes.find(({ kind, action }) => kind === "network" && action !== "created");
+  if (network) {
+    const cut = { stops: true, seconds: null, because: [`the network of all nodes is ${network.action}`] };
+    return { writes: cut, reads: cut };
+  }
+  const { topology } = deployed;
+  const writable = deployed.writable ?? "shared";
+  const isUp = (node: string) => !away.has(node);
+  const servers = topology.servers.map(({ name, node }) => ({ name, node }));
+  const writers = servers.filter(({ name }) => writable === "read-only" || name !== "read-only");
+  const databases = topology.databases.map(({ node }) => node);
+
+  const causes = (nodes: readonly string[]) => nodes.filter((node) => away.has(node));
+  const gateway = causes(["gateway"]);
+  const forWrites = [
+    ...gateway,
+    ...causes([`${writable}-database`]),
+    ...(writers.every(({ node }) => !isUp(node)) ? writers.map(({ node }) => node) : []),
+  ];
+  const canRead = servers.some(
+    ({ name, node }) =>
+      isUp(node) && (name === "read-only" ? databases.some(isUp) : isUp(`${writable}-database`)),
+  );
+  const forReads = [
+    ...gateway,
+    ...(canRead ? [] : causes([...servers.map(({ node }) => node), ...databases])),
+  ];
+  const transition = changes.find(({ kind, action }) => kind === "transition" && action !== "deleted");
+  const moves = transition !== undefined && !transition.name.startsWith("rebuild");
+  // The gateway keeps to the first server that can write, and turns to the next one when it is away.
+  const first = writers[0]?.node ?? "";
+  return {
+    writes: withTransition(
+      forWrites.length > 0 ? interruption(forWrites, away) : turning([first], away),
+      moves,
+    ),
+    reads:
+      forReads.length > 0 ? interruption(forReads, away) : turning([`${writable}-database`, first], away),
+  };
+}
+
+/** Requests that the gateway hands to another server, because the one that it has used cannot serve them. */
+function turning(nodes: readonly string[], away: ReadonlyMap<string, "a moment" | "for good">): Interruption {
+  const gone = nodes.filter((node) => away.has(node));
+  if (gone.length === 0) return none;
+  return {
+    stops: true,
+    seconds: turnSeconds,
+    because: [
+      `${gone.join(" and ")} ${gone.length > 1 ? "are" : "is"} away, the gateway turns to another server`,
+    ],
+  };
+}
+
+function interruption(
+  nodes: readonly string[],
+  away: ReadonlyMap<string, "a moment" | "for good">,
+): Interruption {
+  if (nodes.length === 0) return none;
+  const isForGood = nodes.some((node) => away.get(node) === "for good");
+  return {
+    stops: true,
+    // They are away at the same time.
+    seconds: isForGood ? null : Math.max(...nodes.map(secondsOf)),
+    because: nodes.map((node) => `${node} is away for ${away.get(node)}`),
+  };
+}
+
+function withTransition(writes: Interruption, moves: boolean): Interruption {
+  if (!moves) return writes;
+  return {
+    stops: true,
+    seconds: writes.stops && writes.seconds === null ? null : (writes.seconds ?? 0) + transitionSeconds,
+    because: [...writes.because, "another database becomes the writable one"],
+  };
+}
+
+function secondsOf(node: string): number {
+  if (node === "gateway") return secondsAway.gateway;
+  return node.endsWith("-database") ? secondsAway.database : secondsAway.server;
+}

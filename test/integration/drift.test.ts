@@ -1,0 +1,79 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import type { ImpactReport } from "../../core/preview/report.ts";
+import { Deployment } from "../support/deployment.ts";
+import { eventually, healthy, Nodes } from "../support/nodes.ts";
+
+describe.sequential("what somebody has changed past the config", () => {
+  let deployment: Deployment;
+  let nodes: Nodes;
+
+  beforeAll(async () => {
+    deployment = await Deployment.shared();
+    nodes = await Nodes.of(deployment);
+    await healthy(deployment);
+  });
+
+  /** What status and preview say, which has to be the same. */
+  async function named(): Promise<string> {
+    const status = await deployment.status();
+    const { exitCode, stdout } = await deployment.script("scripts/preview.ts", ["--json"]);
+    const { drift } = JSON.parse(stdout) as ImpactReport;
+    expect([status.exitCode, exitCode]).toEqual([3, 2]);
+    expect(drift.map(({ subject }) => subject)).toEqual(status.findings.map(({ subject }) => subject));
+    return status.findings.map(({ subject, problem }) => `${subject}: ${problem}`).join("\n");
+  }
+
+  async function healedByUp(): Promise<string> {
+    const { exitCode, all } = await deployment.up();
+    expect([exitCode, all]).toEqual([0, expect.any(String)]);
+    await healthy(deployment);
+    return all;
+  }
+
+  it("a stopped container, ALTER SYSTEM and a dropped slot are named, and healed by up", async () => {
+    await nodes.docker("stop", nodes.container("secondary-server"));
+    await nodes.sql("shared-database", "ALTER SYSTEM SET work_mem = '9MB'");
+    await nodes.sql("shared-database", "SELECT pg_reload_conf()");
+    await nodes.docker("stop", nodes.container("read-only-database"));
+    await nodes.sql("shared-database", "SELECT pg_drop_replication_slot('read_only')");
+    await nodes.docker("start", nodes.container("read-only-database"));
+    await eventually("the standby answers", async () => (await deployment.status()).databases[1]?.reachable);
+
+    const said = await named();
+    expect(said).toMatch(/secondary server: is down.*its container is stopped/);
+    expect(said).toContain("shared database: ALTER SYSTEM has set work_mem to '9MB' there");
+    expect(said).toMatch(/read-only database: has no slot on the writable database/);
+
+    const before = await nodes.starts();
+    const all = await healedByUp();
+    for (const done of [
+      `started ${nodes.container("secondary-server")}`,
+      "took ALTER SYSTEM of work_mem back on shared-database",
+      "made the slot read_only on shared-database again",
+    ])
+      expect(all).toContain(`healed: ${done}`);
+    expect(await nodes.sql("shared-database", "SHOW work_mem")).toBe("4MB");
+    const after = await nodes.starts();
+    expect(after).toEqual({ ...before, "secondary-server": after["secondary-server"] });
+  });
+
+  it("a deleted network is named, made again by up, and nothing is replaced or restarted", async () => {
+    const before = await nodes.starts();
+    for (const node of nodes.names)
+      await nodes.docker("network", "disconnect", "--force", nodes.network, nodes.container(node));
+    await nodes.docker("network", "rm", nodes.network);
+
+    expect(await named()).toContain(`network ${nodes.network} on host local: does not exist`);
+
+    const all = await healedByUp();
+    expect(all).toContain(`healed: network ${nodes.network} was removed: it is made again`);
+    expect(await nodes.starts()).toEqual(before);
+    const { exitCode } = await deployment.preview("--expect-no-changes");
+    expect(exitCode).toBe(0);
+  });
+
+  it("a refresh goes on while every engine answers", async () => {
+    const { exitCode, all } = await deployment.script("scripts/refresh.ts", ["--preview-only"]);
+    expect([exitCode, all]).toEqual([0, expect.stringMatching(/unchanged/)]);
+  });
+});

@@ -1,0 +1,419 @@
+import { describe, expect, it } from "vitest";
+import { parseDigest } from "../../../core/preview/digest.ts";
+import { assess, type ImpactReport, type ReportContext } from "../../../core/preview/report.ts";
+import type { DatabaseName } from "../../../core/vocabulary.ts";
+import { topologyOf } from "../../support/fixtures.ts";
+import { digestOf, type StepShape, transitionUrn } from "./digests.ts";
+
+function contextOf(
+  models: { before?: string | null; after?: string; writable?: DatabaseName | null } = {},
+): ReportContext {
+  const { before = "full", after = "full", writable = "shared" } = models;
+  return {
+    stack: "unit",
+    deployed: before === null ? null : { topology: topologyOf({ model: before }), writable },
+    wanted: topologyOf({ model: after }),
+    settings: [],
+    drift: [],
+  };
+}
+
+const replaced = (...names: string[]): StepShape[] =>
+  names.map((name) => ({ op: "replace", type: "container", name, differs: ["image"] }));
+const removed = (node: string): StepShape[] => [
+  { op: "delete", type: "container", name: node },
+  { op: "delete", type: "command", name: `configure-${node}` },
+  { op: "delete", type: "volume", name: `${node}-state` },
+];
+
+interface Expected {
+  readonly risk: ImpactReport["risk"];
+  readonly verdict?: ImpactReport["verdict"];
+  /** Seconds, or how it is otherwise. */
+  readonly writes: number | "go on" | "for good";
+  readonly reads: number | "go on" | "for good";
+  readonly reason?: RegExp;
+  readonly data?: RegExp;
+}
+
+const goOn = { writes: "go on", reads: "go on" } as const;
+
+const cases: readonly [name: string, steps: readonly StepShape[], ReportContext, Expected][] = [
+  [
+    "nothing",
+    [{ op: "same", type: "container", name: "gateway" }],
+    contextOf(),
+    {
+      risk: "none",
+      verdict: "no change",
+      ...goOn,
+    },
+  ],
+  [
+    "only components and the stack's outputs",
+    [{ op: "update", type: "component", name: "shared-database" }],
+    contextOf(),
+    {
+      risk: "none",
+      verdict: "no change",
+      ...goOn,
+    },
+  ],
+  [
+    "a first deployment",
+    [
+      { op: "create", type: "container", name: "shared-database" },
+      { op: "create", type: "volume", name: "shared-database-data" },
+      { op: "create", type: "command", name: "initialise-shared-database" },
+      { op: "create", type: "network", name: "docker-local-network" },
+    ],
+    contextOf({ before: null }),
+    { risk: "low", ...goOn, reason: /nothing stops/ },
+  ],
+  [
+    "a configuration delivered live",
+    [
+      {
+        op: "update",
+        type: "command",
+        name: "configure-shared-database",
+        differs: ["stdin", "environment.FILES"],
+      },
+    ],
+    contextOf(),
+    { risk: "low", ...goOn },
+  ],
+  [
+    "the gateway",
+    replaced("gateway"),
+    contextOf(),
+    {
+      risk: "medium",
+      writes: 2,
+      reads: 2,
+      reason: /writes stop for about 2 s: gateway is away for a moment/,
+    },
+  ],
+  [
+    "one of two writing servers",
+    replaced("primary-server"),
+    contextOf(),
+    { risk: "medium", writes: 1, reads: 1 },
+  ],
+  [
+    "both writing servers",
+    replaced("primary-server", "secondary-server"),
+    contextOf(),
+    {
+      risk: "medium",
+      writes: 4,
+      reads: 1,
+    },
+  ],
+  [
+    "all servers",
+    replaced("primary-server", "secondary-server", "read-only-server"),
+    contextOf(),
+    {
+      risk: "medium",
+      writes: 4,
+      reads: 4,
+    },
+  ],
+  [
+    "the writable database",
+    replaced("shared-database"),
+    contextOf(),
+    {
+      risk: "medium",
+      writes: 3,
+      reads: 1,
+    },
+  ],
+  [
+    "the writable database, and the server that could still read",
+    replaced("shared-database", "read-only-server"),
+    contextOf(),
+    {
+      risk: "medium",
+      writes: 3,
+      reads: 4,
+    },
+  ],
+  ["the replica", replaced("read-only-database"), contextOf(), { risk: "medium", ...goOn }],
+  [
+    "the replica while it is the writable one",
+    replaced("read-only-database"),
+    contextOf({ writable: "read-only" }),
+    {
+      risk: "medium",
+      writes: 3,
+      reads: 1,
+    },
+  ],
+  [
+    "the only database of the model secondary",
+    replaced("shared-database"),
+    contextOf({ before: "secondary", after: "secondary" }),
+    {
+      risk: "medium",
+      writes: 3,
+      reads: 3,
+    },
+  ],
+  [
+    "the only writing server of the model read-only",
+    replaced("primary-server"),
+    contextOf({ before: "read-only", after: "read-only" }),
+    {
+      risk: "medium",
+      writes: 4,
+      reads: 1,
+    },
+  ],
+  [
+    "both databases at once",
+    replaced("shared-database", "read-only-database"),
+    contextOf(),
+    {
+      risk: "high",
+      writes: 3,
+      reads: 3,
+      reason: /shared-database and read-only-database are away at the same time/,
+    },
+  ],
+  [
+    "who is writable is not known: the shared one is assumed",
+    replaced("shared-database"),
+    contextOf({ writable: null }),
+    {
+      risk: "medium",
+      writes: 3,
+      reads: 1,
+    },
+  ],
+  [
+    "the model loses its secondary server",
+    removed("secondary-server"),
+    contextOf({ after: "read-only" }),
+    {
+      risk: "medium",
+      ...goOn,
+      reason: /secondary-server is deleted: stopped in order and removed/,
+    },
+  ],
+  [
+    "the model loses its replica",
+    [
+      ...removed("read-only-server"),
+      ...removed("read-only-database"),
+      { op: "delete", type: "volume", name: "read-only-database-data" },
+    ],
+    contextOf({ after: "secondary" }),
+    {
+      risk: "medium",
+      ...goOn,
+      data: /^read-only-database: its copy of the data is deleted$/,
+    },
+  ],
+  [
+    "the replica's data stays behind on its host",
+    [{ op: "delete", type: "volume", name: "read-only-database-data", retained: true }],
+    contextOf({ after: "secondary" }),
+    { risk: "low", ...goOn, data: /its data is kept/ },
+  ],
+  [
+    "a data volume is replaced",
+    [{ op: "replace", type: "volume", name: "shared-database-data", differs: ["labels"] }],
+    contextOf(),
+    {
+      risk: "high",
+      verdict: "refused",
+      ...goOn,
+      data: /^shared-database: ALL ITS DATA IS DELETED, and it is the writable/,
+    },
+  ],
+  [
+    "the writable database's volume goes with its node",
+    [{ op: "delete", type: "volume", name: "read-only-database-data" }],
+    contextOf({ after: "secondary", writable: "read-only" }),
+    {
+      risk: "high",
+      verdict: "refused",
+      ...goOn,
+      data: /ALL ITS DATA IS DELETED/,
+    },
+  ],
+  [
+    "the memory of a node that stays",
+    [{ op: "replace", type: "volume", name: "gateway-state", differs: ["labels"] }],
+    contextOf(),
+    { risk: "high", ...goOn, reason: /forgets its role/ },
+  ],
+  [
+    "what the engine applies to a running container",
+    [{ op: "update", type: "container", name: "shared-database", differs: ["memory", "memorySwap"] }],
+    contextOf(),
+    { risk: "low", ...goOn },
+  ],
+  [
+    "what it does not apply",
+    [{ op: "update", type: "container", name: "shared-database", differs: ["cpuQuota"] }],
+    contextOf(),
+    { risk: "medium", ...goOn, reason: /cpuQuota: taken down by Pulumi, but not applied/ },
+  ],
+  [
+    "a stopped container that a refresh has found",
+    [{ op: "update", type: "container", name: "primary-server", differs: ["mustRun"] }],
+    contextOf(),
+    { risk: "low", ...goOn },
+  ],
+  [
+    "a network that is replaced",
+    [{ op: "replace", type: "network", name: "docker-local-network", differs: ["driver"] }],
+    contextOf(),
+    { risk: "high", writes: "for good", reads: "for good" },
+  ],
+  [
+    "another engine behind the same host",
+    [{ op: "update", type: "engine", name: "docker-local", differs: ["host"] }],
+    contextOf(),
+    { risk: "high", ...goOn, reason: /another engine from now on/ },
+  ],
+  [
+    "the key of the vault",
+    [{ op: "replace", type: "stash", name: "credentials-encryption-key" }],
+    contextOf(),
+    { risk: "high", ...goOn, data: /encrypted with the old key is lost/ },
+  ],
+  [
+    "a promote",
+    [{ op: "create", type: "command", name: "promote-read-only" }],
+    contextOf(),
+    {
+      risk: "medium",
+      writes: 0.3,
+      reads: "go on",
+      reason: /another database becomes the writable one/,
+    },
+  ],
+  [
+    "a promote that is done is forgotten",
+    [{ op: "delete", type: "command", name: "promote-read-only" }],
+    contextOf(),
+    {
+      risk: "low",
+      ...goOn,
+    },
+  ],
+  [
+    "a rebuild",
+    [{ op: "create", type: "command", name: "rebuild-read-only" }],
+    contextOf(),
+    {
+      risk: "medium",
+      ...goOn,
+      data: /thrown away and copied again/,
+    },
+  ],
+  [
+    "a resource that the report does not know",
+    [{ op: "create", type: "other", name: "x" }],
+    contextOf(),
+    {
+      risk: "medium",
+      ...goOn,
+      reason: /does not know what it does/,
+    },
+  ],
+];
+
+describe("what a change does to people and data", () => {
+  it.each(cases)("%s", (_name, steps, context, {
+    risk,
+    verdict = "changes",
+    writes,
+    reads,
+    reason,
+    data,
+  }) => {
+    const report = assess(digestOf(steps), context);
+    const said = ({ stops, seconds }: ImpactReport["interruptions"]["writes"]) =>
+      stops ? (seconds ?? "for good") : "go on";
+    expect({
+      risk: report.risk,
+      verdict: report.verdict,
+      writes: said(report.interruptions.writes),
+      reads: said(report.interruptions.reads),
+    }).toEqual({ risk, verdict, writes, reads });
+    if (reason) expect(report.reasons.join("\n")).toMatch(reason);
+    expect(report.data).toEqual(data ? [expect.stringMatching(data)] : []);
+    expect(report.reasons.length).toBeGreaterThan(risk === "none" ? -1 : 0);
+  });
+});
+
+describe("what Pulumi and the program say", () => {
+  const preflight = (message: string, severity = "info") =>
+    assess(
+      digestOf(
+        [{ op: "create", type: "command", name: "promote-read-only" }],
+        [{ message, severity, urn: transitionUrn }],
+      ),
+      contextOf(),
+    );
+
+  it("the preflight of a transition is part of the report", () => {
+    expect(preflight("promote (X)\n  verdict: can run, no write is lost").transition).toContain("can run");
+  });
+
+  it("a promote that may lose writes is a high risk", () => {
+    expect(preflight("verdict: can run, WRITES MAY BE LOST")).toMatchObject({
+      risk: "high",
+      reasons: ["acknowledged writes may be lost"],
+    });
+  });
+
+  it("what a person wrote into another resource's message is no preflight", () => {
+    const said = [{ message: "something else", severity: "info" }];
+    expect(assess(digestOf([], said), contextOf()).transition).toBeNull();
+  });
+
+  it.each([
+    ["a refused transition", "error: promote (X)\nverdict: REFUSED, nothing will be changed"],
+    [
+      "a model that would remove the writable database",
+      'error: pg-continuity:model: REFUSED: "secondary" would remove it. Restore first.',
+    ],
+  ])("%s is refused, and no error", (_name, message) => {
+    const report = assess(digestOf([], [{ message, severity: "error" }]), contextOf());
+    expect(report).toMatchObject({ verdict: "refused", risk: "high", errors: [] });
+    expect(report.refused).toHaveLength(1);
+  });
+
+  it("a protected volume is refused, in words that a person can use", () => {
+    const urn =
+      "urn:pulumi:unit::pg-continuity::pg-continuity:index:Deployment$docker:index/volume:Volume::shared-database-data";
+    const message = `error: Preview failed: resource "${urn}" cannot be deleted\nbecause it is protected. To unprotect …`;
+    const report = assess(digestOf([], [{ message, severity: "error", urn }]), contextOf());
+    expect(report).toMatchObject({ verdict: "refused", errors: [] });
+    expect(report.refused).toEqual([
+      expect.stringMatching(/^REFUSED: shared-database-data would be deleted, and it is protected/),
+    ]);
+  });
+
+  it("a wrong setting is an error, and nothing is refused", () => {
+    const said = [
+      { message: 'error: pg-continuity:model: "ful" is none of full.', severity: "error" },
+      { message: "error: preview failed", severity: "error" },
+    ];
+    expect(assess(digestOf([], said), contextOf())).toMatchObject({
+      verdict: "failed",
+      refused: [],
+      errors: ['pg-continuity:model: "ful" is none of full.'],
+    });
+  });
+
+  it("text that is no preview is said to be none", () => {
+    expect(() => parseDigest("Segmentation fault")).toThrow(/printed no preview: Segmentation fault/);
+  });
+});
