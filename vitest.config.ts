@@ -34,15 +34,6 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
-      // Kills drivers and databases at every step: minutes long, run by its name and not with everything.
-      {
-        test: {
-          name: "kill",
-          include: ["test/kill/**/*.test.ts"],
-          ...onEngines,
-          sequence: { groupOrder: 3 },
-        },
-      },
     ],
   },
 });

@@ -9,17 +9,16 @@ import { runChecks } from "./checks.ts";
 import { errorColours } from "./cli/colours.ts";
 import { messageOf } from "./observe/container.ts";
 import { projectFolder, setup } from "./setup/index.ts";
-import { countTests, type Part, sumUp } from "./testReport.ts";
+import { lanesOf, testFiles } from "./testLanes.ts";
+import { countTests, mergeParts, type Part, sumUp } from "./testReport.ts";
 
 const projects = ["unit", "integration", "fault"] as const;
-/** Run by their name only. */
-const longProjects = ["kill"] as const;
-type Project = (typeof projects)[number] | (typeof longProjects)[number];
+type Project = (typeof projects)[number];
 
 const program = new Command("test")
   .description("Sets up what is missing, checks the sources, runs the tests. Without arguments: everything.")
   .argument("[files...]", "only test files whose path contains one of these")
-  .addOption(new Option("--project <name>", "only this project").choices([...projects, ...longProjects]))
+  .addOption(new Option("--project <name>", "only this project").choices(projects))
   .option("--json <file>", "write the counts of each part to a file")
   .parse();
 const files = program.args;
@@ -35,9 +34,12 @@ try {
   if (isWhole) parts.push(await checks());
   const wanted = options.project === undefined ? projects : [options.project];
   const onEngines = wanted.filter((project) => project !== "unit");
-  if (wanted.includes("unit")) parts.push(...(await runProjects(["unit"], environment)));
-  // One run, because they share a deployment.
-  if (onEngines.length > 0) parts.push(...(await runProjects(onEngines, environment)));
+  if (wanted.includes("unit")) parts.push(...(await runTests(["unit"], files, environment)));
+  const lanes = lanesOf(testFiles(onEngines, files));
+  const results = await Promise.all(
+    lanes.map((lane, index) => runTests(onEngines, lane, environment, index > 0)),
+  );
+  parts.push(...mergeParts(results.flat()));
 } catch (error) {
   console.error(messageOf(error));
   parts.push({ name: "set-up", passed: 0, failed: 1, skipped: 0, seconds: 0 });
@@ -58,26 +60,37 @@ async function checks(): Promise<Part> {
   };
 }
 
-async function runProjects(
+/** @param isBeside another run prints at the same time: this one's output is kept and shown as a whole at its end */
+async function runTests(
   wanted: readonly Project[],
+  selected: readonly string[],
   environment: Record<string, string>,
+  isBeside = false,
 ): Promise<readonly Part[]> {
   const folder = mkdtempSync(join(tmpdir(), "pg-continuity-report-"));
   const reportFile = join(folder, "report.json");
   try {
-    const { exitCode } = await execa(
+    const { exitCode, all } = await execa(
       process.execPath,
       [
         join(projectFolder, "node_modules/vitest/vitest.mjs"),
         ...["run", "--reporter=default", "--reporter=json"],
         ...wanted.flatMap((project) => ["--project", project]),
-        ...[`--outputFile.json=${reportFile}`, ...(files.length > 0 ? ["--passWithNoTests"] : []), ...files],
+        ...[`--outputFile.json=${reportFile}`, ...(selected.length > 0 ? ["--passWithNoTests"] : [])],
+        ...selected,
       ],
-      { cwd: projectFolder, env: environment, stdio: "inherit", reject: false, cleanup: true },
+      {
+        cwd: projectFolder,
+        env: environment,
+        ...(isBeside ? { all: true, stdin: "ignore" } : { stdio: "inherit" }),
+        reject: false,
+        cleanup: true,
+      },
     );
+    if (isBeside) console.log(all);
     const text = existsSync(reportFile) ? readFileSync(reportFile, "utf8") : undefined;
     // With a filter there may be nothing to run, and then no report is written.
-    if (text === undefined && exitCode === 0 && files.length > 0) return [];
+    if (text === undefined && exitCode === 0 && selected.length > 0) return [];
     return countTests(text, exitCode, wanted);
   } finally {
     rmSync(folder, { recursive: true, force: true });

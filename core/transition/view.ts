@@ -42,6 +42,20 @@ function silentState(observed: DatabaseObservation): DatabaseView["state"] {
     : "silent";
 }
 
+/**
+ * Databases that are on their way from one state to another, or hang: nobody can tell from one look. What is said of them
+ * a moment later may be another thing.
+ */
+export function movingDatabases(observation: Observation): readonly DatabaseName[] {
+  return observation.databases
+    .map(({ name }) => viewOf(observation, name))
+    .filter((view) => view !== undefined)
+    .filter(
+      (view) => view.state === "silent" || (view.state === "standby" && intendedRole(view) === "primary"),
+    )
+    .map(({ name }) => name);
+}
+
 /** The role that the database was told to be; undefined where it was not told or that cannot be read. */
 export function intendedRole(view: DatabaseView): string | undefined {
   return view.observed.intent.known ? view.observed.intent.value?.role : undefined;

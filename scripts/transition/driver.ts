@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Observation } from "../../core/observation.ts";
 import type { Topology } from "../../core/topology.ts";
 import {
@@ -10,6 +11,7 @@ import {
 import { plan } from "../../core/transition/plan.ts";
 import type { Plan, Refusal } from "../../core/transition/planTypes.ts";
 import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
+import { movingDatabases } from "../../core/transition/view.ts";
 import { messageOf } from "../observe/container.ts";
 import { type ObserverAccess, observe } from "../observe/index.ts";
 import { act } from "./actions.ts";
@@ -43,6 +45,9 @@ export interface TransitionRun {
 
 /** How long a second driver waits for the first, in seconds. */
 const lockPatienceSeconds = 120;
+
+/** How long a database that starts or stops just now is waited for before the plan is refused for it, in seconds. */
+const movingPatienceSeconds = 10;
 
 /** More rounds than any plan can need: a planner that does not come to its end is a defect, not a reason to go on. */
 const maximumRounds = 20;
@@ -86,8 +91,8 @@ async function steps(
   record: Record,
 ): Promise<void> {
   for (let round = 0; round < maximumRounds; round++) {
-    const observation = await observe(run.topology, run.observer);
-    const { steps: todo, refused, warnings } = plan(observation, run.goal);
+    const { observation, plan: planned } = await planNow(run.topology, run.goal, run.observer, run.progress);
+    const { steps: todo, refused, warnings } = planned;
     record.planned(observation, warnings);
     // Once something was done a refusal means that the world has changed under it: it is said, and nothing more is done.
     if (refused.length > 0) throw new RefusedError(run.goal.transition, refused);
@@ -183,12 +188,26 @@ class Record {
   }
 }
 
-/** The plan as of now, without doing anything: for the preview and `--dry-run`. */
+/**
+ * The plan as of now, without doing anything: also for the preview and `--dry-run`. A refusal counts only once no database
+ * is on its way from one state to another, for at most 10 s: right after a transition was killed there always is one.
+ */
 export async function planNow(
   topology: Topology,
   goal: Goal,
   observer: ObserverAccess,
+  progress: (text: string) => void = () => undefined,
 ): Promise<{ readonly observation: Observation; readonly plan: Plan }> {
-  const observation = await observe(topology, observer);
-  return { observation, plan: plan(observation, goal) };
+  const deadline = Date.now() + movingPatienceSeconds * 1000;
+  let said = "";
+  while (true) {
+    const observation = await observe(topology, observer);
+    const planned = plan(observation, goal);
+    const moving = movingDatabases(observation).join(" and ");
+    if (planned.refused.length === 0 || moving === "" || Date.now() > deadline)
+      return { observation, plan: planned };
+    if (moving !== said) progress(`waiting: ${moving} is starting or stopping, or hangs`);
+    said = moving;
+    await sleep(200);
+  }
 }

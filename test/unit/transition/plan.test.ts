@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { plan } from "../../../core/transition/plan.ts";
 import { renderPreflight } from "../../../core/transition/report.ts";
 import type { Goal, Step } from "../../../core/transition/step.ts";
+import { movingDatabases } from "../../../core/transition/view.ts";
 import { observeWorld, type SimulatedDatabase, type World } from "./world.ts";
 
 const base: Goal = {
@@ -249,5 +250,18 @@ describe("renderPreflight", () => {
         - shared cannot be reached (host does not answer), so it cannot be fenced: it may still accept writes. Switch it off, then say so for this transition: "pulumi config set primaryIsDown CHG-1".
         - shared cannot be reached (host does not answer), so zero loss cannot be proved: read-only has replayed up to 0/1000 on timeline 1 and received up to 0/1000; writes that shared acknowledged after that and did not send are lost. Start shared again if you can, or accept the loss for this transition: "pulumi config set allowDataLoss CHG-1"."
     `);
+  });
+});
+
+describe("databases on their way from one state to another", () => {
+  it.each<[what: string, world: World, moving: string[]]>([
+    ["none while both are what they should be", world(), []],
+    ["one that runs and does not answer", world({ postgres: "hung" }), ["shared"]],
+    ["one that was told to be the primary and is not yet", world({ postgres: "standby" }), ["shared"]],
+    ["not one that waits closed", world({ postgres: "closed" }), []],
+    ["not one whose container is stopped", world({ container: "stopped" }), []],
+    ["not one that nobody can ask", world({ reachable: false }), []],
+  ])("%s", (_what, seen, moving) => {
+    expect(movingDatabases(observeWorld(seen))).toEqual(moving);
   });
 });

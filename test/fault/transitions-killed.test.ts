@@ -27,12 +27,12 @@ describe.sequential("a transition is killed", () => {
   const orphans: number[] = [];
 
   beforeAll(async () => {
-    deployment = await Deployment.start("kill");
+    deployment = await Deployment.shared();
     nodes = await Nodes.of(deployment);
     await healthy(deployment);
   });
-  afterAll(async () => {
-    await deployment?.[Symbol.asyncDispose]();
+  afterAll(() => {
+    deployment?.configure({ transition: undefined, transitionId: undefined });
   });
   beforeEach(async () => {
     number++;
