@@ -9,8 +9,7 @@ import { runChecks } from "./checks.ts";
 import { errorColours } from "./cli/colours.ts";
 import { messageOf } from "./observe/container.ts";
 import { projectFolder, setup } from "./setup/index.ts";
-import { lanesOf, testFiles } from "./testLanes.ts";
-import { countTests, mergeParts, type Part, sumUp } from "./testReport.ts";
+import { countTests, type Part, sumUp } from "./testReport.ts";
 
 const projects = ["unit", "integration", "fault"] as const;
 type Project = (typeof projects)[number];
@@ -34,12 +33,9 @@ try {
   if (isWhole) parts.push(await checks());
   const wanted = options.project === undefined ? projects : [options.project];
   const onEngines = wanted.filter((project) => project !== "unit");
-  if (wanted.includes("unit")) parts.push(...(await runTests(["unit"], files, environment)));
-  const lanes = lanesOf(testFiles(onEngines, files));
-  const results = await Promise.all(
-    lanes.map((lane, index) => runTests(onEngines, lane, environment, index > 0)),
-  );
-  parts.push(...mergeParts(results.flat()));
+  if (wanted.includes("unit")) parts.push(...(await runProjects(["unit"], environment)));
+  // One run, because they share a deployment.
+  if (onEngines.length > 0) parts.push(...(await runProjects(onEngines, environment)));
 } catch (error) {
   console.error(messageOf(error));
   parts.push({ name: "set-up", passed: 0, failed: 1, skipped: 0, seconds: 0 });
@@ -60,37 +56,26 @@ async function checks(): Promise<Part> {
   };
 }
 
-/** @param isBeside another run prints at the same time: this one's output is kept and shown as a whole at its end */
-async function runTests(
+async function runProjects(
   wanted: readonly Project[],
-  selected: readonly string[],
   environment: Record<string, string>,
-  isBeside = false,
 ): Promise<readonly Part[]> {
   const folder = mkdtempSync(join(tmpdir(), "pg-continuity-report-"));
   const reportFile = join(folder, "report.json");
   try {
-    const { exitCode, all } = await execa(
+    const { exitCode } = await execa(
       process.execPath,
       [
         join(projectFolder, "node_modules/vitest/vitest.mjs"),
         ...["run", "--reporter=default", "--reporter=json"],
         ...wanted.flatMap((project) => ["--project", project]),
-        ...[`--outputFile.json=${reportFile}`, ...(selected.length > 0 ? ["--passWithNoTests"] : [])],
-        ...selected,
+        ...[`--outputFile.json=${reportFile}`, ...(files.length > 0 ? ["--passWithNoTests"] : []), ...files],
       ],
-      {
-        cwd: projectFolder,
-        env: environment,
-        ...(isBeside ? { all: true, stdin: "ignore" } : { stdio: "inherit" }),
-        reject: false,
-        cleanup: true,
-      },
+      { cwd: projectFolder, env: environment, stdio: "inherit", reject: false, cleanup: true },
     );
-    if (isBeside) console.log(all);
     const text = existsSync(reportFile) ? readFileSync(reportFile, "utf8") : undefined;
     // With a filter there may be nothing to run, and then no report is written.
-    if (text === undefined && exitCode === 0 && selected.length > 0) return [];
+    if (text === undefined && exitCode === 0 && files.length > 0) return [];
     return countTests(text, exitCode, wanted);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -58,27 +58,6 @@ export function countTests(
   return exitCode !== 0 && parts.every(({ failed }) => failed === 0) ? [...parts, failedAsWhole] : parts;
 }
 
-/** Adds up parts of the same name: those of runs beside each other. Parts keep the order of their first. */
-export function mergeParts(parts: readonly Part[]): readonly Part[] {
-  const byName = new Map<string, Part>();
-  for (const part of parts) {
-    const { passed, failed, skipped, seconds } = byName.get(part.name) ?? {
-      passed: 0,
-      failed: 0,
-      skipped: 0,
-      seconds: 0,
-    };
-    byName.set(part.name, {
-      name: part.name,
-      passed: passed + part.passed,
-      failed: failed + part.failed,
-      skipped: skipped + part.skipped,
-      seconds: seconds + part.seconds,
-    });
-  }
-  return [...byName.values()];
-}
-
 /** Adds up; no tests at all is a failure, because then nothing was proven. */
 export function sumUp(all: readonly Counts[]): Counts {
   const sum = all.reduce(

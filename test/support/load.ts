@@ -10,7 +10,7 @@ export async function underLoad(
 ): Promise<LoadReport> {
   const stack = await deployment.deployed();
   // Enough to hit any moment, not so much that the tests measure this machine.
-  const load = await WriteLoad.start(stack, { clients: 4, pauseMs: 5 });
+  const load = await WriteLoad.start(stack, { clients: 4, pauseMs: 20 });
   try {
     await work(load);
   } finally {

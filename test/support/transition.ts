@@ -88,7 +88,7 @@ export async function underLoad<T>(
   work: (load: WriteLoad) => Promise<T>,
   clients = 4,
 ): Promise<{ result: T; load: WriteLoad; report: LoadReport }> {
-  const load = await WriteLoad.start(await deployment.deployed(), { clients, pauseMs: 5 });
+  const load = await WriteLoad.start(await deployment.deployed(), { clients, pauseMs: 20 });
   try {
     const result = await work(load);
     await load.more(clients * 5);

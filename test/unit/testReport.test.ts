@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
-import { lanesOf } from "../../scripts/testLanes.ts";
-import { countTests, mergeParts, sumUp } from "../../scripts/testReport.ts";
+import { countTests, sumUp } from "../../scripts/testReport.ts";
 
 function report(...files: readonly { status: string; tests: readonly string[]; project?: string }[]): string {
   return JSON.stringify({
@@ -50,22 +49,4 @@ it("each project has its own counts and seconds", () => {
     { name: "integration", passed: 1, failed: 0, skipped: 0, seconds: 0.5 },
     { name: "fault", passed: 2, failed: 1, skipped: 0, seconds: 1 },
   ]);
-});
-
-it("what ran beside each other is added up by name", () => {
-  const part = (name: string, passed: number) => ({ name, passed, failed: 1, skipped: 0, seconds: 2 });
-  expect(mergeParts([part("integration", 3), part("fault", 1), part("integration", 4)])).toEqual([
-    { name: "integration", passed: 7, failed: 2, skipped: 0, seconds: 4 },
-    { name: "fault", passed: 1, failed: 1, skipped: 0, seconds: 2 },
-  ]);
-});
-
-it.each([
-  ["both kinds", ["shared", "own", "shared"], [["a0", "a2"], ["a1"]]],
-  ["only shared", ["shared"], [["a0"]]],
-  ["only own", ["own", "own"], [["a0", "a1"]]],
-  ["nothing", [], []],
-] as const)("files of %s go in lanes", (_name, kinds, lanes) => {
-  const text = { shared: "deployment = await Deployment.shared();", own: 'Deployment.start("x")' };
-  expect(lanesOf(kinds.map((kind, index) => ({ path: `a${index}`, text: text[kind] })))).toEqual(lanes);
 });
