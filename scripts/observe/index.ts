@@ -1,19 +1,22 @@
 import type Docker from "dockerode";
+import type { Override } from "../../core/autoConf.ts";
 import { intentSchema } from "../../core/intent.ts";
 import {
+  type ContainerObservation,
   type DatabaseObservation,
   known,
   type NodeStateObservation,
   type Observation,
   type Observed,
   type PostgresObservation,
+  type ServerHealth,
   type ServerObservation,
   type StopObservation,
   unknown,
 } from "../../core/observation.ts";
 import { stateFolder } from "../../core/render/files.ts";
 import type { DatabaseNode, ServerNode, Topology } from "../../core/topology.ts";
-import { readContainerFile } from "../docker/container.ts";
+import { readContainerFolder } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
 import { messageOf, observeContainer, observeNetwork } from "./container.ts";
 import { observeOverrides } from "./overrides.ts";
@@ -27,16 +30,28 @@ export interface ObserverAccess {
 }
 
 /**
+ * What an observation is for. Before a step of a transition only that is asked which the plan rests on: writes may be
+ * waiting.
+ */
+export type Purpose = "status" | "plan";
+
+/**
  * Observes every node of a deployment at once. Never throws: what cannot be asked is unknown, with the reason.
  */
-export async function observe(topology: Topology, access: ObserverAccess): Promise<Observation> {
+export async function observe(
+  topology: Topology,
+  access: ObserverAccess,
+  purpose: Purpose = "status",
+): Promise<Observation> {
   const observedAt = new Date().toISOString();
   const [databases, servers, gateway, networks] = await Promise.all([
-    Promise.all(topology.databases.map((database) => observeDatabase(database, access))),
-    Promise.all(topology.servers.map((server) => observeServer(server, access))),
-    observeContainer(containerOf(topology.gateway), topology.gateway.host.network),
+    Promise.all(topology.databases.map((database) => observeDatabase(database, access, purpose))),
+    Promise.all(topology.servers.map((server) => observeServer(server, access, purpose))),
+    purpose === "plan"
+      ? notAsked<ContainerObservation>()
+      : observeContainer(containerOf(topology.gateway), topology.gateway.host.network),
     Promise.all(
-      topology.hosts.map(async ({ name, docker, network }) => ({
+      (purpose === "plan" ? [] : topology.hosts).map(async ({ name, docker, network }) => ({
         host: name,
         network,
         state: await observeNetwork(connectEngine(docker), network),
@@ -44,6 +59,10 @@ export async function observe(topology: Topology, access: ObserverAccess): Promi
     ),
   ]);
   return { observedAt, databases, servers, gateway, networks };
+}
+
+function notAsked<T>(): Observed<T> {
+  return unknown("not asked, no plan rests on it");
 }
 
 /** The container of a node, on the engine of its host. */
@@ -54,41 +73,69 @@ export function containerOf(node: {
   return connectEngine(node.host.docker).getContainer(node.containerName);
 }
 
-async function observeDatabase(database: DatabaseNode, access: ObserverAccess): Promise<DatabaseObservation> {
+async function observeDatabase(
+  database: DatabaseNode,
+  access: ObserverAccess,
+  purpose: Purpose,
+): Promise<DatabaseObservation> {
   const observedAt = new Date().toISOString();
   const container = containerOf(database);
-  const [state, intent, nodeState, stop, overrides, postgres] = await Promise.all([
+  const [state, files, overrides, postgres] = await Promise.all([
     observeContainer(container, database.host.network),
-    readState(container, "intent.json", (text) => intentSchema.parse(JSON.parse(text))),
-    readState(container, "node-state.json", (text) => JSON.parse(text) as NodeStateObservation),
-    readState(container, "stopped.json", (text) => JSON.parse(text) as StopObservation),
-    observeOverrides(container),
+    readStateFiles(container),
+    purpose === "plan" ? notAsked<readonly Override[]>() : observeOverrides(container),
     askPostgres(database, {
       ca: access.caCertificate,
       user: "monitoring",
       password: access.monitoringPassword,
     }),
   ]);
-  return { name: database.name, observedAt, container: state, intent, nodeState, stop, overrides, postgres };
+  return {
+    name: database.name,
+    observedAt,
+    container: state,
+    intent: parsed(files, "intent.json", (text) => intentSchema.parse(JSON.parse(text))),
+    nodeState: parsed(files, "node-state.json", (text) => JSON.parse(text) as NodeStateObservation),
+    stop: parsed(files, "stopped.json", (text) => JSON.parse(text) as StopObservation),
+    overrides,
+    postgres,
+  };
 }
 
-async function observeServer(server: ServerNode, access: ObserverAccess): Promise<ServerObservation> {
+async function observeServer(
+  server: ServerNode,
+  access: ObserverAccess,
+  purpose: Purpose,
+): Promise<ServerObservation> {
   const observedAt = new Date().toISOString();
   const [container, health, witness] = await Promise.all([
-    observeContainer(containerOf(server), server.host.network),
-    observeServerHealth(server, access.caCertificate),
+    purpose === "plan"
+      ? notAsked<ContainerObservation>()
+      : observeContainer(containerOf(server), server.host.network),
+    purpose === "plan" ? notAsked<ServerHealth>() : observeServerHealth(server, access.caCertificate),
     observeWitness(server, access.caCertificate),
   ]);
   return { name: server.name, observedAt, container, health, witness };
 }
 
-async function readState<T>(
-  container: Docker.Container,
-  file: string,
-  parse: (text: string) => T,
-): Promise<Observed<T | undefined>> {
+const stateFiles = ["intent.json", "node-state.json", "stopped.json"] as const;
+
+async function readStateFiles(container: Docker.Container): Promise<Observed<ReadonlyMap<string, string>>> {
   try {
-    const text = await readContainerFile(container, `${stateFolder}/${file}`);
+    return known(await readContainerFolder(container, stateFolder, stateFiles));
+  } catch (error) {
+    return unknown(messageOf(error));
+  }
+}
+
+function parsed<T>(
+  files: Observed<ReadonlyMap<string, string>>,
+  file: (typeof stateFiles)[number],
+  parse: (text: string) => T,
+): Observed<T | undefined> {
+  if (!files.known) return unknown(`${file} cannot be read (${files.reason})`);
+  const text = files.value.get(file);
+  try {
     return known(text === undefined ? undefined : parse(text));
   } catch (error) {
     return unknown(`${file} cannot be read (${messageOf(error)})`);

@@ -11,6 +11,7 @@ import { copy } from "./copy.ts";
 import { giveIntent, obeys, primaryIntent, standbyIntent } from "./intents.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
+import { startTakeOver } from "./takeOver.ts";
 
 /** How long, in seconds, the first write on a new primary may wait for the old one to follow. */
 const followPatienceSeconds = 60;
@@ -47,13 +48,12 @@ async function switchOver(
   context: ActionContext,
 ): Promise<ActionDetails> {
   const oldPrimary = containerOf(nodeOf(context, from));
-  const newPrimary = containerOf(nodeOf(context, to));
   const checkpoint = () => withClient(context, from, (query) => query("CHECKPOINT"));
   // While writes go on, so that the checkpoint at the stop has little left to write.
   await checkpoint();
   const [stepDown, takeOver] = await startTogether([
     () => PreparedCommand.start(oldPrimary, ["step-down", JSON.stringify(standbyIntent(context.goal, to))]),
-    () => PreparedCommand.start(newPrimary, ["take-over", JSON.stringify(primaryIntent(context.goal))]),
+    () => takeOverOf(to, context),
   ]);
   try {
     // Again, for what was written while the commands started.
@@ -102,10 +102,7 @@ async function promote(
 ): Promise<ActionDetails> {
   const name = step.database;
   const started = performance.now();
-  const takeOver = await PreparedCommand.start(containerOf(nodeOf(context, name)), [
-    "take-over",
-    JSON.stringify(primaryIntent(context.goal)),
-  ]);
+  const takeOver = await takeOverOf(name, context);
   try {
     const taken = await takeOver.go<{ replayedLsn: string; timeline: number }>(
       [step.replayed ?? "-", String(step.seenTimeline)],
@@ -115,6 +112,10 @@ async function promote(
   } finally {
     takeOver.cancel();
   }
+}
+
+function takeOverOf(name: DatabaseName, context: ActionContext): Promise<PreparedCommand> {
+  return context.earlyTakeOver?.take(name) ?? startTakeOver(name, context);
 }
 
 /**
@@ -158,7 +159,12 @@ async function fence(
     await container.stop({ t: 10 });
   }
   await putFiles(container, stateFolder, [{ path: "intent.json", content: `${JSON.stringify(intent)}\n` }]);
-  return { was: State.Status };
+  const was = State.Status;
+  if (State.Running) return { was };
+  // Whoever starts it from here on starts it with the new intent; it must not have been started before.
+  const after = (await container.inspect()).State;
+  const stayedDown = !after.Running && after.StartedAt === State.StartedAt;
+  return { was, ...(stayedDown ? { fencedWhileDown: { database: name, intent } } : {}) };
 }
 
 async function follow(

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { DatabaseNode, Topology } from "../../core/topology.ts";
+import type { FencedWhileDown } from "../../core/transition/carryOver.ts";
 import type { Goal } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
+import type { EarlyTakeOver } from "./takeOver.ts";
 
 /** What a step needs, and how it tells of its progress. */
 export interface ActionContext {
@@ -12,6 +14,8 @@ export interface ActionContext {
   /** The operator role: checkpoints, slots, the record of transitions. */
   readonly operator: DatabaseAccess;
   readonly progress: (text: string) => void;
+  /** The command that promotes, started ahead of time where the transition may need it. */
+  readonly earlyTakeOver?: EarlyTakeOver;
 }
 
 /** What a step found out, for the evidence. */
@@ -20,6 +24,8 @@ export type ActionDetails = Readonly<Record<string, unknown>> & {
   readonly writesStoppedAt?: number;
   /** When the new primary had committed its first write. */
   readonly writesResumedAt?: number;
+  /** Set where the step has changed this and nothing else. */
+  readonly fencedWhileDown?: FencedWhileDown;
 };
 
 /** The node of a database of the topology. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Observation } from "../../core/observation.ts";
 import type { Topology } from "../../core/topology.ts";
+import { carryOver } from "../../core/transition/carryOver.ts";
 import {
   databaseEvidence,
   type Evidence,
@@ -13,11 +14,12 @@ import type { Plan, Refusal } from "../../core/transition/planTypes.ts";
 import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
 import { movingDatabases } from "../../core/transition/view.ts";
 import { messageOf } from "../observe/container.ts";
-import { type ObserverAccess, observe } from "../observe/index.ts";
+import { type ObserverAccess, observe, type Purpose } from "../observe/index.ts";
 import { act } from "./actions.ts";
 import type { ActionContext, ActionDetails } from "./context.ts";
 import { actor, TransitionLock } from "./lock.ts";
 import { pauseAt } from "./pauseAt.ts";
+import { EarlyTakeOver } from "./takeOver.ts";
 
 /** A transition that must not run: why, and what a person can do. Nothing was changed. */
 export class RefusedError extends Error {
@@ -62,19 +64,23 @@ const maximumRounds = 20;
 export async function runTransition(run: TransitionRun): Promise<Evidence> {
   const { topology, goal, progress } = run;
   const operator = { ca: run.observer.caCertificate, user: "operator", password: run.operatorPassword };
-  const context: ActionContext = { topology, goal, operator, progress };
   const startedAt = new Date();
   const record = new Record(run, startedAt);
   const lock = await TransitionLock.take(topology, operator, goal, lockPatienceSeconds, (holder) =>
     progress(`waiting: another transition is running (${holder})`),
   );
+  const base: ActionContext = { topology, goal, operator, progress };
+  const early = goal.transition === "rebuild" ? undefined : new EarlyTakeOver(targets[goal.transition], base);
+  const context: ActionContext = early ? { ...base, earlyTakeOver: early } : base;
   let failure: unknown;
   try {
     await steps(run, context, lock, record);
   } catch (error) {
     failure = error;
+  } finally {
+    early?.cancel();
   }
-  const evidence = record.evidence(await observe(topology, run.observer), failure);
+  const evidence = record.evidence(await observe(topology, run.observer, "plan"), failure);
   try {
     await run.keep(evidence, context);
   } finally {
@@ -84,24 +90,44 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
   return evidence;
 }
 
+/** A plan, and what it rests on. */
+interface Planned {
+  readonly observation: Observation;
+  readonly plan: Plan;
+}
+
+/** The steps that promote, or after which the same database is promoted. */
+const promoting: readonly Step["kind"][] = ["fence", "promote", "switch-over"];
+
+/** The database that a transition makes the writable one. */
+const targets = { promote: "read-only", restore: "shared" } as const;
+
 async function steps(
   run: TransitionRun,
   context: ActionContext,
   lock: TransitionLock,
   record: Record,
 ): Promise<void> {
+  const { topology, goal, observer } = run;
+  let carried: Planned | undefined;
   for (let round = 0; round < maximumRounds; round++) {
-    const { observation, plan: planned } = await planNow(run.topology, run.goal, run.observer, run.progress);
+    const { observation, plan: planned } =
+      carried ?? (await planNow(topology, goal, observer, { purpose: "plan", progress: run.progress }));
     const { steps: todo, refused, warnings } = planned;
     record.planned(observation, warnings);
     // Once something was done a refusal means that the world has changed under it: it is said, and nothing more is done.
-    if (refused.length > 0) throw new RefusedError(run.goal.transition, refused);
+    if (refused.length > 0) throw new RefusedError(goal.transition, refused);
     const step = todo[0];
     if (!step) return;
+    if (!promoting.includes(step.kind)) context.earlyTakeOver?.cancel();
     await lock.renew();
     await pauseAt(`before:${step.kind}`, context.progress);
-    await record.step(step, () => act(step, context));
+    const { fencedWhileDown } = await record.step(step, () => act(step, context));
     await pauseAt(`after:${step.kind}`, context.progress);
+    const known = carryOver(observation, fencedWhileDown, Date.now());
+    carried = known && { observation: known, plan: plan(known, goal) };
+    // Whatever is refused is refused for what is the case now.
+    if (carried && carried.plan.refused.length > 0) carried = undefined;
   }
   throw new Error(
     `${run.goal.transition}: no end after ${maximumRounds} steps. The evidence shows what was tried.`,
@@ -132,14 +158,15 @@ class Record {
     }
   }
 
-  async step(step: Step, work: () => Promise<ActionDetails>): Promise<void> {
+  async step(step: Step, work: () => Promise<ActionDetails>): Promise<ActionDetails> {
     const { text, cost } = describeStep(step);
     const startedAt = new Date();
     const began = performance.now();
     this.#run.progress(`${text}${cost === "writes wait" ? " (writes wait)" : ""} …`);
     if (step.kind === "promote" && step.proof === "possible loss") this.#possibleLoss = true;
     try {
-      const { writesStoppedAt, writesResumedAt, ...details } = await work();
+      const found = await work();
+      const { writesStoppedAt, writesResumedAt, fencedWhileDown: _, ...details } = found;
       this.#writesStoppedAt ??= writesStoppedAt;
       // Where replication is synchronous writes may resume only with the step after the promotion.
       if (this.#writesStoppedAt !== undefined && writesResumedAt !== undefined)
@@ -147,6 +174,7 @@ class Record {
       const seconds = (performance.now() - began) / 1000;
       this.#steps.push({ step: text, startedAt: startedAt.toISOString(), seconds, result: "done", details });
       this.#run.progress(`  done in ${seconds.toFixed(2)} s`);
+      return found;
     } catch (error) {
       const seconds = (performance.now() - began) / 1000;
       this.#steps.push({
@@ -196,17 +224,17 @@ export async function planNow(
   topology: Topology,
   goal: Goal,
   observer: ObserverAccess,
-  progress: (text: string) => void = () => undefined,
-): Promise<{ readonly observation: Observation; readonly plan: Plan }> {
+  { purpose, progress }: { readonly purpose?: Purpose; readonly progress?: (text: string) => void } = {},
+): Promise<Planned> {
   const deadline = Date.now() + movingPatienceSeconds * 1000;
   let said = "";
   while (true) {
-    const observation = await observe(topology, observer);
+    const observation = await observe(topology, observer, purpose);
     const planned = plan(observation, goal);
     const moving = movingDatabases(observation).join(" and ");
     if (planned.refused.length === 0 || moving === "" || Date.now() > deadline)
       return { observation, plan: planned };
-    if (moving !== said) progress(`waiting: ${moving} is starting or stopping, or hangs`);
+    if (moving !== said) progress?.(`waiting: ${moving} is starting or stopping, or hangs`);
     said = moving;
     await sleep(200);
   }
