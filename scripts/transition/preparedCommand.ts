@@ -12,7 +12,7 @@ export class PreparedCommand {
   readonly #stream: NodeJS.ReadWriteStream;
   #stdout = "";
   #stderr = "";
-  readonly #ended: Promise<void>;
+  #hasEnded = false;
   #wake: () => void = () => undefined;
 
   private constructor(
@@ -34,15 +34,18 @@ export class PreparedCommand {
     err.on("data", (chunk: Buffer) => {
       this.#stderr += chunk.toString("utf8");
     });
-    this.#ended = new Promise((resolve) => {
-      const end = () => {
-        resolve();
-        this.#wake();
-      };
-      stream.on("end", end);
-      stream.on("close", end);
-      stream.on("error", end);
-    });
+    const end = () => {
+      this.#hasEnded = true;
+      this.#wake();
+    };
+    stream.on("end", end);
+    stream.on("close", end);
+    stream.on("error", end);
+  }
+
+  /** Whether it still waits for its word. */
+  get isAlive(): boolean {
+    return !this.#hasEnded;
   }
 
   /** Starts the command and waits until it is ready. Throws what it said when it ends instead. */
@@ -84,12 +87,8 @@ export class PreparedCommand {
 
   async #until(done: () => boolean, seconds: number): Promise<void> {
     const deadline = Date.now() + seconds * 1000;
-    let ended = false;
-    this.#ended.then(() => {
-      ended = true;
-    });
     while (!done()) {
-      if (ended) {
+      if (this.#hasEnded) {
         const { ExitCode } = await this.#exec.inspect();
         throw new Error(
           `${this.#name} ended with code ${ExitCode}: ${this.#stderr.trim() || "it said nothing"}`,

@@ -1,3 +1,4 @@
+import { freshForMs } from "../../core/transition/carryOver.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { containerOf } from "../observe/index.ts";
 import { type ActionContext, nodeOf } from "./context.ts";
@@ -12,10 +13,14 @@ export function startTakeOver(name: DatabaseName, context: ActionContext): Promi
   ]);
 }
 
-/** The same command, started while the first look is still taken: most transitions promote with their first steps. */
+/**
+ * The same command, started while the first look is still taken: most transitions promote with their first steps. Counts
+ * only as long as that look does; a database that was restarted meanwhile would leave it without a connection.
+ */
 export class EarlyTakeOver {
   readonly #name: DatabaseName;
   readonly #context: ActionContext;
+  readonly #startedAt = Date.now();
   #started: Promise<PreparedCommand | undefined>;
 
   constructor(name: DatabaseName, context: ActionContext) {
@@ -25,11 +30,14 @@ export class EarlyTakeOver {
     this.#started = startTakeOver(name, context).catch(() => undefined);
   }
 
-  /** The command, ready for its word; started now where it is not there. Each is given away once. */
+  /** The command, ready for its word; started now where it is not there. */
   async take(name: DatabaseName): Promise<PreparedCommand> {
-    const early = name === this.#name ? await this.#started : undefined;
-    if (early) this.#started = Promise.resolve(undefined);
-    return early ?? startTakeOver(name, this.#context);
+    const early = await this.#started;
+    this.#started = Promise.resolve(undefined);
+    const isFresh = Date.now() - this.#startedAt <= freshForMs;
+    if (early?.isAlive && isFresh && name === this.#name) return early;
+    early?.cancel();
+    return startTakeOver(name, this.#context);
   }
 
   /** Lets it end without having done anything, as soon as it has started. */
