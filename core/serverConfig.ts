@@ -43,7 +43,10 @@ export const serverConfigSchema = z.strictObject({
     connectTimeoutSeconds: z.number().positive().default(1),
     statementTimeoutSeconds: z.number().positive().default(15),
   }),
-  /** 32 bytes, base64: AES-256-GCM. Lies outside the data and outside the database. */
+  /**
+   * 32 bytes, base64: AES-256-GCM. Lies outside the data and outside the database. It may hold several keys, one a
+   * line: the first seals, the others only open (a key that is being replaced, or the one that will follow).
+   */
   encryptionKeyFile: z.string(),
   /** SHA-256 of the administrator's token, hex. */
   adminTokenHashFile: z.string(),

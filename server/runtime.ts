@@ -1,7 +1,7 @@
+import type { PoolClient } from "pg";
 import type { DatabaseName } from "../core/vocabulary.ts";
+import { Directory } from "./accounts/directory.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
-import { Cipher } from "./crypto/cipher.ts";
-import { keyFingerprint } from "./crypto/keys.ts";
 import { Cluster } from "./databases/cluster.ts";
 import type { ConnectionSettings } from "./databases/connection.ts";
 import { classifyFailure } from "./databases/errors.ts";
@@ -10,11 +10,12 @@ import { Witness } from "./databases/witness.ts";
 import { assess, type Health } from "./health.ts";
 import { type App, createApp } from "./http/app.ts";
 import type { Services } from "./http/services.ts";
+import { type Keyed, keyed } from "./keyed.ts";
 import type { Logger } from "./log.ts";
 import { migrate } from "./migrations/run.ts";
 import { Preparation, type WrongKeyError } from "./preparation.ts";
+import { registerKey } from "./resources/keys.ts";
 import { version } from "./version.ts";
-import { RequestHasher } from "./writes/idempotency.ts";
 import { Writer } from "./writes/writer.ts";
 
 const stopLimitMs = 10_000;
@@ -31,8 +32,8 @@ export class Runtime {
   readonly #reader: Reader;
   readonly #writer: Writer;
   readonly #preparation: Preparation;
-  readonly #cipher: Cipher;
-  readonly #hasher: RequestHasher;
+  #keyed: Keyed;
+  readonly #directory: Directory;
   readonly #unsubscribe: () => void;
   #configuration: Configuration;
   #app: App | null = null;
@@ -53,19 +54,21 @@ export class Runtime {
     this.#configuration = configuration;
     this.#log = log;
     this.#witness = witness;
-    this.#cipher = new Cipher(secrets.encryptionKey);
-    this.#hasher = new RequestHasher(secrets.encryptionKey);
+    this.#keyed = keyed(secrets.encryptionKeys);
     this.#cluster = new Cluster(server, witness, log);
     this.#reader = new Reader(this.#cluster, config.writeHoldSeconds);
+    this.#directory = new Directory(this.#reader);
     this.#writer = new Writer(server, this.#cluster, config.writeHoldSeconds, log);
     this.#preparation = new Preparation({
       server,
       cluster: this.#cluster,
       reader: this.#reader,
       log,
-      keyFingerprint: () => this.#cipher.keyId,
+      keyFingerprints: () => this.#keyed.cipher.keyIds,
       holdSeconds: () => this.#writer.holdSeconds,
       migrate: (database) => this.#migrate(database),
+      registerKey: (database) =>
+        this.#using(database, (client) => registerKey(client, this.#keyed.cipher.keyId)),
       onWrongKey,
     });
     this.#unsubscribe = this.#cluster.subscribe(() => void this.health());
@@ -135,7 +138,13 @@ export class Runtime {
       this.#log.error({ err: error }, "the new configuration is not used: its certificate does not fit");
       return;
     }
+    const otherKeys =
+      String(next.secrets.encryptionKeys) !== String(this.#configuration.secrets.encryptionKeys);
     this.#configuration = next;
+    if (otherKeys) {
+      this.#keyed = keyed(next.secrets.encryptionKeys);
+      this.#preparation.again();
+    }
     this.#writer.holdSeconds = next.config.writeHoldSeconds;
     this.#reader.holdSeconds = next.config.writeHoldSeconds;
     this.#log.level = next.config.logLevel;
@@ -181,18 +190,22 @@ export class Runtime {
     this.#preparation.start();
     this.#pruning = setInterval(() => void this.#prune(), pruneIntervalMs);
     this.#pruning.unref();
-    this.#log.info({ version, port: config.listen.port, keyFingerprint: this.#cipher.keyId }, "listening");
+    this.#log.info(
+      { version, port: config.listen.port, keyFingerprint: this.#keyed.cipher.keyId },
+      "listening",
+    );
   }
 
   #services(): Services {
     return {
       config: this.#configuration.config,
+      log: this.#log,
       cluster: this.#cluster,
       witness: this.#witness,
       reader: this.#reader,
       writer: this.#writer,
-      cipher: this.#cipher,
-      hasher: this.#hasher,
+      ...this.#keyed,
+      directory: this.#directory,
       adminTokenHash: this.#configuration.secrets.adminTokenHash,
       ready: () => this.#preparation.ready,
       schema: () => this.#preparation.schema,
@@ -234,28 +247,40 @@ export class Runtime {
     const { user } = config.postgres.migration;
     return migrate(this.#connectionSettings(database, user, secrets.migrationPassword), {
       applicationRole: config.postgres.application.user,
-      keyFingerprint: this.#cipher.keyId,
+      keyFingerprint: this.#keyed.cipher.keyId,
     });
+  }
+
+  async #using(database: DatabaseName, work: (client: PoolClient) => Promise<void>): Promise<void> {
+    const client = await this.#cluster.pool(database).connect();
+    try {
+      await work(client);
+    } finally {
+      client.release();
+    }
   }
 
   async #prune(): Promise<void> {
     const { state, database } = this.health();
     if (state !== "read-write" || database === null) return;
     try {
-      const client = await this.#cluster.pool(database).connect();
-      try {
+      await this.#using(database, async (client) => {
         const { rowCount } = await client.query(
           `delete from vault.idempotency_keys where created_at < now() - interval '${keyLifetime}'`,
         );
         this.#log.debug({ rowCount }, "old idempotency keys removed");
-      } finally {
-        client.release();
-      }
+      });
     } catch (error) {
       const level = classifyFailure(error) === "other" ? "error" : "info";
       this.#log[level]({ err: error }, "old idempotency keys could not be removed; tried again later");
     }
   }
+}
+
+/** The key that seals now may become an older one, but it must still open what it has sealed. */
+function keepsSealingKey(current: Configuration, next: Configuration): boolean {
+  const [sealing] = current.secrets.encryptionKeys;
+  return next.secrets.encryptionKeys.some((key) => sealing?.equals(key));
 }
 
 /** The entries that differ and that a running server cannot take over. */
@@ -269,8 +294,6 @@ function needsRestart(current: Configuration, next: Configuration): readonly str
       ? []
       : ["listen.trustedProxies"]),
     ...(next.config.stateDirectory === stateDirectory ? [] : ["stateDirectory"]),
-    ...(keyFingerprint(next.secrets.encryptionKey) === keyFingerprint(current.secrets.encryptionKey)
-      ? []
-      : ["encryptionKeyFile"]),
+    ...(keepsSealingKey(current, next) ? [] : ["encryptionKeyFile (the key that seals now is missing)"]),
   ];
 }

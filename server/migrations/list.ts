@@ -1,4 +1,6 @@
 import { type Kysely, type Migration, sql } from "kysely";
+import { accounts } from "./accounts.ts";
+import { rotation } from "./rotation.ts";
 
 /** What the migrations need to know of this server. */
 export interface MigrationContext {
@@ -14,6 +16,8 @@ export function migrations(context: MigrationContext): Record<string, Migration>
     "0001-resources": { up: (db) => resources(db, context) },
     "0002-replays": { up: replays },
     "0003-deletes": { up: (db) => deletes(db, context) },
+    "0004-accounts": { up: (db) => accounts(db, context.applicationRole) },
+    "0005-rotation": { up: (db) => rotation(db, context.applicationRole) },
   };
 }
 
