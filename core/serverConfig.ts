@@ -50,8 +50,10 @@ export const serverConfigSchema = z.strictObject({
   encryptionKeyFile: z.string(),
   /** SHA-256 of the administrator's token, hex. */
   adminTokenHashFile: z.string(),
-  /** A volume of the server's own: the highest timeline it has seen, later the audit spool. */
+  /** A volume of the server's own: the highest timeline it has seen, audit events that wait for a database. */
   stateDirectory: z.string(),
+  /** So much of the state directory may audit events take; then nothing is revealed any more. */
+  auditSpoolMegabytes: z.number().int().min(1).max(100_000).default(64),
   /** How long a request waits for a writable database before it is answered 503. */
   writeHoldSeconds: z.number().min(0).default(5),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseName, ServerName } from "../core/vocabulary.ts";
+import { highestSequence } from "./audit/store.ts";
 import type { Cluster, ClusterState } from "./databases/cluster.ts";
 import { classifyFailure } from "./databases/errors.ts";
 import { type Reader, ReadUnavailable } from "./databases/reader.ts";
@@ -32,6 +33,8 @@ export interface PreparationDeps {
   readonly migrate: (database: DatabaseName) => Promise<readonly string[]>;
   /** Makes the current key known to that database, which knows another one of this server's. */
   readonly registerKey: (database: DatabaseName) => Promise<void>;
+  /** Called with the highest number of this server's audit events, before the server counts as ready. */
+  readonly onPrepared: (highestSequence: number) => Promise<void>;
   /** Called once, when the key turns out to be the wrong one. */
   readonly onWrongKey: (error: WrongKeyError) => void;
 }
@@ -121,7 +124,9 @@ export class Preparation {
         `select fingerprint, exists (select from vault.resources where secret_key_id = fingerprint) as used
          from vault.encryption_keys`,
       );
+      const current = migrationNames.every((name) => executed.rows.some((row) => row.name === name));
       return {
+        highest: current ? await highestSequence(client, server) : 0,
         schema: executed.rows.map(({ name }) => name),
         fingerprints: keys.rows.map(({ fingerprint }) => fingerprint),
         used: keys.rows.flatMap(({ fingerprint, used }) => (used ? [fingerprint] : [])),
@@ -145,6 +150,7 @@ export class Preparation {
         `the schema is older than this server: ${missing.join(", ")} not run yet`,
       );
     }
+    await this.#deps.onPrepared(value.highest);
     this.#schema = value.schema;
   }
 }

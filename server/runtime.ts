@@ -1,6 +1,10 @@
+import { join } from "node:path";
 import type { PoolClient } from "pg";
 import type { DatabaseName } from "../core/vocabulary.ts";
 import { Directory } from "./accounts/directory.ts";
+import { SequenceNumbers } from "./audit/numbers.ts";
+import { AuditSpool } from "./audit/spool.ts";
+import { AuditTrail } from "./audit/trail.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
 import { Cluster } from "./databases/cluster.ts";
 import type { ConnectionSettings } from "./databases/connection.ts";
@@ -34,6 +38,9 @@ export class Runtime {
   readonly #preparation: Preparation;
   #keyed: Keyed;
   readonly #directory: Directory;
+  readonly #numbers: SequenceNumbers;
+  readonly #trail: AuditTrail;
+  #hasStarted = false;
   readonly #unsubscribe: () => void;
   #configuration: Configuration;
   #app: App | null = null;
@@ -44,7 +51,7 @@ export class Runtime {
   private constructor(
     path: string,
     configuration: Configuration,
-    witness: Witness,
+    disk: { readonly witness: Witness; readonly numbers: SequenceNumbers; readonly spool: AuditSpool },
     log: Logger,
     onWrongKey: (error: WrongKeyError) => void,
   ) {
@@ -53,12 +60,22 @@ export class Runtime {
     this.#path = path;
     this.#configuration = configuration;
     this.#log = log;
+    const { witness, numbers, spool } = disk;
     this.#witness = witness;
+    this.#numbers = numbers;
     this.#keyed = keyed(secrets.encryptionKeys);
     this.#cluster = new Cluster(server, witness, log);
     this.#reader = new Reader(this.#cluster, config.writeHoldSeconds);
     this.#directory = new Directory(this.#reader);
     this.#writer = new Writer(server, this.#cluster, config.writeHoldSeconds, log);
+    this.#trail = new AuditTrail({
+      server,
+      cluster: this.#cluster,
+      numbers,
+      spool,
+      holdSeconds: () => this.#writer.holdSeconds,
+      log,
+    });
     this.#preparation = new Preparation({
       server,
       cluster: this.#cluster,
@@ -69,6 +86,7 @@ export class Runtime {
       migrate: (database) => this.#migrate(database),
       registerKey: (database) =>
         this.#using(database, (client) => registerKey(client, this.#keyed.cipher.keyId)),
+      onPrepared: (highest) => this.#onPrepared(highest),
       onWrongKey,
     });
     this.#unsubscribe = this.#cluster.subscribe(() => void this.health());
@@ -88,7 +106,11 @@ export class Runtime {
   ): Promise<Runtime> {
     const { config } = configuration;
     const witness = await Witness.open(config.stateDirectory, log);
-    const runtime = new Runtime(path, configuration, witness, log, onWrongKey);
+    const numbers = await SequenceNumbers.open(config.stateDirectory);
+    const spoolBytes = config.auditSpoolMegabytes * 1024 * 1024;
+    const spool = await AuditSpool.open(join(config.stateDirectory, "audit"), spoolBytes, log);
+    numbers.skip(await spool.highest());
+    const runtime = new Runtime(path, configuration, { witness, numbers, spool }, log, onWrongKey);
     await runtime.#listen();
     return runtime;
   }
@@ -166,6 +188,7 @@ export class Runtime {
     try {
       await this.#app?.close();
       await this.#preparation.stop();
+      await this.#stopTrail();
       await this.#cluster.stop();
       this.#unsubscribe();
     } finally {
@@ -188,12 +211,38 @@ export class Runtime {
     await this.#app.listen({ host: config.listen.address, port: config.listen.port });
     this.#connect();
     this.#preparation.start();
+    this.#trail.start();
     this.#pruning = setInterval(() => void this.#prune(), pruneIntervalMs);
     this.#pruning.unref();
     this.#log.info(
       { version, port: config.listen.port, keyFingerprint: this.#keyed.cipher.keyId },
       "listening",
     );
+  }
+
+  /** Events begin once the numbers that are in use are known. */
+  async #onPrepared(highestSequence: number): Promise<void> {
+    this.#numbers.skip(highestSequence);
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
+    await this.#recordTask("server.start", { version });
+  }
+
+  async #stopTrail(): Promise<void> {
+    if (this.#hasStarted) await this.#recordTask("server.stop", { version });
+    await this.#trail.stop();
+  }
+
+  async #recordTask(operation: string, details: Readonly<Record<string, unknown>>): Promise<void> {
+    const actor = `server ${this.#configuration.config.server.id}`;
+    try {
+      await this.#trail.add(
+        { kind: "task", operation, actor, actorId: null, address: null, details },
+        "success",
+      );
+    } catch (error) {
+      this.#log.error({ err: error, operation }, "an audit event could not be recorded");
+    }
   }
 
   #services(): Services {
@@ -206,6 +255,7 @@ export class Runtime {
       writer: this.#writer,
       ...this.#keyed,
       directory: this.#directory,
+      trail: this.#trail,
       adminTokenHash: this.#configuration.secrets.adminTokenHash,
       ready: () => this.#preparation.ready,
       schema: () => this.#preparation.schema,

@@ -4,7 +4,7 @@ import { roles } from "./roles.ts";
 
 const role = z.enum(roles);
 /** Lower case, so that two names never differ by case only. */
-const accountName = z
+export const accountName = z
   .string()
   .min(1)
   .max(100)

@@ -36,6 +36,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
     method: "POST",
     path: "/api/setup",
     id: "setup",
+    audit: { kind: "user", operation: "account.create" },
     summary: "Create the first administrator, once; only with the deployment's own token",
     access: "signed-in",
     needsVault: true,
@@ -56,6 +57,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
     method: "POST",
     path: "/api/accounts",
     id: "createAccount",
+    audit: { kind: "user", operation: "account.create" },
     summary: "Create an account; its password is made and shown once",
     writes: true,
     body: createAccountSchema,
@@ -69,6 +71,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
     method: "GET",
     path: "/api/accounts",
     id: "listAccounts",
+    audit: { kind: "user", operation: "account.list" },
     summary: "All accounts",
     answers: { 200: { description: "In order of names", schema: accountsSchema } },
     handle: async ({ reply }) => {
@@ -82,6 +85,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
     method: "PATCH",
     path: "/api/accounts/{id}",
     id: "updateAccount",
+    audit: { kind: "user", operation: "account.update" },
     summary: "Change role or state; the account's sessions end",
     writes: true,
     params: idSchema,
@@ -93,6 +97,8 @@ export function accountOperations(api: Operations, services: () => Services): vo
         { request, reply },
         {
           operation: "PATCH /api/accounts",
+          object: params.id,
+          details: body,
           input: { ...params, ...body },
           key: idempotencyKey(request, reply),
           work: async (client) => ({
@@ -111,6 +117,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
     method: "DELETE",
     path: "/api/accounts/{id}",
     id: "deleteAccount",
+    audit: { kind: "user", operation: "account.delete" },
     summary: "Delete an account with its tokens",
     writes: true,
     params: idSchema,
@@ -121,6 +128,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
         { request, reply },
         {
           operation: "DELETE /api/accounts",
+          object: id,
           input: { id },
           key: idempotencyKey(request, reply),
           work: async (client) => ({
@@ -139,6 +147,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
     method: "POST",
     path: "/api/accounts/{id}/password",
     id: "resetPassword",
+    audit: { kind: "user", operation: "account.reset-password" },
     summary: "Give an account a new password, made and shown once; its sessions end",
     writes: true,
     params: idSchema,
@@ -152,6 +161,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
         { request, reply },
         {
           operation: "POST /api/accounts/password",
+          object: id,
           input: { id },
           key,
           work: async (client) => ({
@@ -170,6 +180,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
     method: "PUT",
     path: "/api/account/password",
     id: "changePassword",
+    audit: { kind: "user", operation: "account.change-password" },
     summary: "Change the own password; all other sessions end",
     access: "signed-in",
     needsVault: true,
@@ -196,6 +207,7 @@ export function accountOperations(api: Operations, services: () => Services): vo
         { request, reply },
         {
           operation: "PUT /api/account/password",
+          object: id,
           input: body,
           key,
           work: async (client) => ({
@@ -230,6 +242,7 @@ async function create(
     services,
     { request, reply },
     {
+      details: { name, role },
       operation: isFirst ? "POST /api/setup" : "POST /api/accounts",
       input: { name, role },
       key,

@@ -5,6 +5,7 @@ import rateLimit from "@fastify/rate-limit";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../log.ts";
 import { accountOperations } from "./accountRoutes.ts";
+import { auditOperations } from "./auditRoutes.ts";
 import { authentication, type SignIn } from "./authentication.ts";
 import { healthRoutes } from "./healthRoutes.ts";
 import { keyOperations } from "./keyRoutes.ts";
@@ -127,6 +128,7 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
   accountOperations(operations, services);
   tokenOperations(operations, services);
   keyOperations(operations, services);
+  auditOperations(operations, services);
 }
 
 function notPrepared(): HttpProblem {

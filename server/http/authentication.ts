@@ -4,6 +4,7 @@ import { type Actor, deploymentActor, may } from "../accounts/roles.ts";
 import type { Session } from "../accounts/sessions.ts";
 import { matchesHash } from "../crypto/keys.ts";
 import type { App } from "./app.ts";
+import { recordIfPossible, subjectOf } from "./auditing.ts";
 import type { Access } from "./operation.ts";
 import { HttpProblem } from "./problem.ts";
 import type { Services } from "./services.ts";
@@ -35,11 +36,17 @@ export function authentication(app: App, services: () => Services): SignIn {
   const countFailure = app.createRateLimit({ max: maxFailures, timeWindow: windowMs });
   return async (request, reply, access) => {
     const actor = await identify(request, reply, services());
+    const { audit } = request.routeOptions.config;
     if (actor === null) {
       const limit = await countFailure(request);
       if (!limit.isAllowed && limit.isExceeded) throw tooMany(limit.ttlInSeconds);
       reply.header("www-authenticate", 'Bearer realm="pg-continuity"');
       const given = bearerToken(request.headers.authorization) !== null;
+      if (given && services().ready()) {
+        const unknown = { name: "(unknown)", accountId: null };
+        const subject = subjectOf(request, unknown, { kind: "user", operation: "token.use" });
+        await recordIfPossible(services(), subject, "denied");
+      }
       throw new HttpProblem(
         "not-signed-in",
         401,
@@ -50,6 +57,14 @@ export function authentication(app: App, services: () => Services): SignIn {
     }
     actors.set(request, actor);
     if (access !== "anyone" && access !== "signed-in" && !may(actor.role, access)) {
+      if (audit !== undefined && services().ready()) {
+        const { id } = request.params as { id?: string };
+        await recordIfPossible(
+          services(),
+          subjectOf(request, actor, audit, { object: id ?? null }),
+          "denied",
+        );
+      }
       throw new HttpProblem(
         "not-allowed",
         403,

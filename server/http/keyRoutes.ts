@@ -43,6 +43,7 @@ export function keyOperations(api: Operations, services: () => Services): void {
     method: "POST",
     path: "/api/keys/re-encrypt",
     id: "reencrypt",
+    audit: { kind: "task", operation: "keys.re-encrypt" },
     summary: "Seal up to 500 secrets again with the current key; repeat with new requests until none remain",
     access: "keys.manage",
     needsVault: true,

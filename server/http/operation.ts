@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Permission } from "../accounts/roles.ts";
 import type { App } from "./app.ts";
+import type { Audited } from "./auditing.ts";
 import { validate } from "./validate.ts";
 
 /** Who may call an operation. */
@@ -42,6 +43,8 @@ export interface Operation<
   readonly body?: B;
   /** It changes something: takes an `Idempotency-Key`, needs a writable database. */
   readonly writes?: boolean;
+  /** How it is named in the audit; what has none leaves no event. */
+  readonly audit?: Audited;
   /** It needs the vault's tables and the right key: 503 until both have been found. */
   readonly needsVault?: boolean;
   /** By status. */
@@ -77,7 +80,7 @@ export class Operations {
     this.#app.route({
       method,
       url: path.replace(/\{(\w+)\}/g, ":$1"),
-      config: { access, needsVault },
+      config: { access, needsVault, ...(operation.audit === undefined ? {} : { audit: operation.audit }) },
       handler: async (request, reply) =>
         handle({
           params: validate(operation.params ?? nothing, request.params) as z.output<P>,
@@ -94,5 +97,6 @@ declare module "fastify" {
   interface FastifyContextConfig {
     access?: Access;
     needsVault?: boolean;
+    audit?: Audited;
   }
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply } from "fastify";
 import { PasswordsOverloaded } from "../accounts/passwords.ts";
+import { SpoolUnavailable } from "../audit/spool.ts";
 import { DecryptionError } from "../crypto/cipher.ts";
 import { errorCode } from "../databases/errors.ts";
 import { ReadUnavailable } from "../databases/reader.ts";
@@ -38,6 +39,7 @@ const titles = {
   "no-database": "No database can be reached",
   "not-prepared": "The server is not prepared yet",
   overloaded: "Too many requests are waiting",
+  "audit-unavailable": "The audit cannot be written",
   "damaged-secret": "The stored secret cannot be opened",
   stopping: "The server is stopping",
   "time-limit": "The request took too long",
@@ -74,6 +76,14 @@ export function problemFor(error: unknown): Problem {
   }
   if (error instanceof ReadUnavailable) {
     return problemOf(error.kind, 503, error.message, { retryAfterSeconds: 2 });
+  }
+  if (error instanceof SpoolUnavailable) {
+    return problemOf(
+      "audit-unavailable",
+      503,
+      "Nothing is revealed that cannot be recorded: neither a database nor this server's disk takes audit events now.",
+      { retryAfterSeconds: 10 },
+    );
   }
   if (error instanceof PasswordsOverloaded) {
     return problemOf("overloaded", 503, "Too many passwords are being checked.", { retryAfterSeconds: 2 });

@@ -20,11 +20,14 @@ import {
   rotateSecret,
   updateResource,
 } from "../resources/store.ts";
+import { subjectOf } from "./auditing.ts";
+import { actorOf } from "./authentication.ts";
 import type { Operations } from "./operation.ts";
 import { HttpProblem } from "./problem.ts";
 import type { Services } from "./services.ts";
 import { from, idempotencyKey, writeOnce } from "./writing.ts";
 
+const revealAudit = { kind: "resource", operation: "resource.reveal" } as const;
 const read = { access: "resources.read", needsVault: true } as const;
 const write = { access: "resources.write", needsVault: true, writes: true } as const;
 
@@ -35,6 +38,7 @@ export function resourceOperations(api: Operations, services: () => Services): v
     method: "POST",
     path: "/api/resources",
     id: "createResource",
+    audit: { kind: "resource", operation: "resource.create" },
     summary: "Store a secret",
     body: createResourceSchema,
     answers: { 201: { description: "It is stored", schema: resourceSchema } },
@@ -67,6 +71,7 @@ export function resourceOperations(api: Operations, services: () => Services): v
     method: "PATCH",
     path: "/api/resources/{id}",
     id: "updateResource",
+    audit: { kind: "resource", operation: "resource.update" },
     summary: "Change what is not secret",
     body: updateResourceSchema,
     answers: { 200: { description: "The resource as it is now", schema: resourceSchema } },
@@ -76,6 +81,8 @@ export function resourceOperations(api: Operations, services: () => Services): v
         { request, reply },
         {
           operation: "PATCH /api/resources",
+          object: id,
+          details: { fields: Object.keys(body) },
           input: { id, ...body },
           key: idempotencyKey(request, reply),
           work: async (client, database) => {
@@ -95,6 +102,7 @@ export function resourceOperations(api: Operations, services: () => Services): v
     method: "POST",
     path: "/api/resources/{id}/rotate",
     id: "rotateSecret",
+    audit: { kind: "resource", operation: "resource.rotate" },
     summary: "Replace the secret: by the one given, else by one that is made",
     body: rotateSchema,
     answers: { 200: { description: "The resource, without its secret", schema: resourceSchema } },
@@ -106,6 +114,7 @@ export function resourceOperations(api: Operations, services: () => Services): v
         { request, reply },
         {
           operation: "POST /api/resources/rotate",
+          object: id,
           input: { id, ...body },
           key: idempotencyKey(request, reply),
           work: async (client, database) => {
@@ -125,6 +134,7 @@ export function resourceOperations(api: Operations, services: () => Services): v
     method: "DELETE",
     path: "/api/resources/{id}",
     id: "deleteResource",
+    audit: { kind: "resource", operation: "resource.delete" },
     summary: "Delete a resource with its secret",
     answers: { 200: { description: "What it was", schema: resourceSchema } },
     handle: async ({ params: { id }, request, reply }) => {
@@ -133,6 +143,7 @@ export function resourceOperations(api: Operations, services: () => Services): v
         { request, reply },
         {
           operation: "DELETE /api/resources",
+          object: id,
           input: { id },
           key: idempotencyKey(request, reply),
           work: async (client, database) => {
@@ -183,14 +194,22 @@ export function resourceOperations(api: Operations, services: () => Services): v
     params: idSchema,
     method: "GET",
     path: "/api/resources/{id}/secret",
+    audit: revealAudit,
     id: "revealSecret",
     summary: "Reveal a secret",
     answers: { 200: { description: "The secret", schema: revealedSchema } },
-    handle: async ({ params: { id }, reply }) => {
-      const { reader, cipher } = services();
+    handle: async ({ params: { id }, request, reply }) => {
+      const { reader, cipher, trail } = services();
       const { value, database } = await reader.run((client) => findSealedSecret(client, id));
       if (value === null) throw notFound(id, database);
-      return from(reply, database).send({ id, secret: cipher.open(id.toLowerCase(), value) });
+      const secret = cipher.open(id.toLowerCase(), value);
+      // Nobody sees it unless the audit says so.
+      const subject = subjectOf(request, actorOf(request), revealAudit, {
+        object: id,
+        objectName: value.name,
+      });
+      await trail.add(subject, "success");
+      return from(reply, database).send({ id, secret });
     },
   });
 }

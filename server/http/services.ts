@@ -2,6 +2,7 @@ import type { ServerConfig } from "../../core/serverConfig.ts";
 import type { Directory } from "../accounts/directory.ts";
 import type { Generator } from "../accounts/generated.ts";
 import type { Sessions } from "../accounts/sessions.ts";
+import type { AuditTrail } from "../audit/trail.ts";
 import type { Cipher } from "../crypto/cipher.ts";
 import type { Cluster } from "../databases/cluster.ts";
 import type { Reader } from "../databases/reader.ts";
@@ -24,6 +25,7 @@ export interface Services {
   readonly sessions: Sessions;
   readonly generator: Generator;
   readonly directory: Directory;
+  readonly trail: AuditTrail;
   /** SHA-256 of the administrator's token. */
   readonly adminTokenHash: Buffer;
   /** True once the schema is there and the key is known to be the right one. */

@@ -1,11 +1,12 @@
 import type { FastifyReply } from "fastify";
 import { verifyPassword } from "../accounts/passwords.ts";
 import type { Actor } from "../accounts/roles.ts";
-import { emptySchema, sessionSchema, signInSchema } from "../accounts/schema.ts";
+import { accountName, emptySchema, sessionSchema, signInSchema } from "../accounts/schema.ts";
 import { expiresAt, lifetimeSeconds, type Session } from "../accounts/sessions.ts";
 import { endSession, findCredential } from "../accounts/store.ts";
 import { WriteUnavailable } from "../writes/errors.ts";
 import type { App } from "./app.ts";
+import { recordIfPossible, subjectOf } from "./auditing.ts";
 import { actorOf, tooMany } from "./authentication.ts";
 import type { Operations } from "./operation.ts";
 import { HttpProblem } from "./problem.ts";
@@ -44,9 +45,16 @@ export function sessionOperations(app: App, api: Operations, services: () => Ser
       const { reader, sessions } = services();
       const { value: found, database } = await reader.run((client) => findCredential(client, body));
       const right = await verifyPassword(body.password, found?.passwordHash ?? null);
+      // What was typed as a name may be a password: only what can be a name is recorded.
+      const name =
+        found?.name ?? (accountName.safeParse(body.name).data === undefined ? "(unknown)" : body.name);
+      const who = { name, accountId: found?.id ?? null };
+      const subject = subjectOf(request, who, { kind: "user", operation: "session.sign-in" });
       if (found === null || !right) {
+        await recordIfPossible(services(), subject, "denied");
         throw new HttpProblem("not-signed-in", 401, "Name or password is wrong, or the account is disabled.");
       }
+      await recordIfPossible(services(), subject, "success");
       const session = sessions.begin(found.id, found.epoch, Date.now());
       writeSession(reply, sessions, session);
       return from(reply, database).send(answer(session, found, services()));
@@ -73,6 +81,7 @@ export function sessionOperations(app: App, api: Operations, services: () => Ser
     method: "DELETE",
     path: "/api/session",
     id: "signOut",
+    audit: { kind: "user", operation: "session.sign-out" },
     summary: "Sign out",
     access: "signed-in",
     needsVault: true,

@@ -24,6 +24,7 @@ export function tokenOperations(api: Operations, services: () => Services): void
     method: "POST",
     path: "/api/tokens",
     id: "createToken",
+    audit: { kind: "user", operation: "token.create" },
     summary: "Make a token for a program, with the role of the own account; shown once",
     writes: true,
     body: createTokenSchema,
@@ -40,6 +41,7 @@ export function tokenOperations(api: Operations, services: () => Services): void
         { request, reply },
         {
           operation: "POST /api/tokens",
+          details: { name: body.name },
           input: body,
           key,
           work: async (client) => {
@@ -78,6 +80,7 @@ export function tokenOperations(api: Operations, services: () => Services): void
     method: "DELETE",
     path: "/api/tokens/{id}",
     id: "deleteToken",
+    audit: { kind: "user", operation: "token.delete" },
     summary: "Withdraw a token of the own account",
     writes: true,
     params: idSchema,
@@ -90,6 +93,7 @@ export function tokenOperations(api: Operations, services: () => Services): void
         { request, reply },
         {
           operation: "DELETE /api/tokens",
+          object: id,
           input: { id },
           key: idempotencyKey(request, reply),
           work: async (client) => {

@@ -1,5 +1,6 @@
 import { type Kysely, type Migration, sql } from "kysely";
 import { accounts } from "./accounts.ts";
+import { audit } from "./audit.ts";
 import { rotation } from "./rotation.ts";
 
 /** What the migrations need to know of this server. */
@@ -18,6 +19,7 @@ export function migrations(context: MigrationContext): Record<string, Migration>
     "0003-deletes": { up: (db) => deletes(db, context) },
     "0004-accounts": { up: (db) => accounts(db, context.applicationRole) },
     "0005-rotation": { up: (db) => rotation(db, context.applicationRole) },
+    "0006-audit": { up: (db) => audit(db, context.applicationRole) },
   };
 }
 

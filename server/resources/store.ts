@@ -113,10 +113,13 @@ export async function findResource(client: ClientBase, id: string): Promise<Reso
   return rows[0] ?? null;
 }
 
-export async function findSealedSecret(client: ClientBase, id: string): Promise<Sealed | null> {
-  const { rows } = await client.query<Sealed>({
+export async function findSealedSecret(
+  client: ClientBase,
+  id: string,
+): Promise<(Sealed & { readonly name: string }) | null> {
+  const { rows } = await client.query<Sealed & { readonly name: string }>({
     name: "find-secret",
-    text: `select secret_key_id as "keyId", secret_nonce as nonce, secret_ciphertext as ciphertext
+    text: `select name, secret_key_id as "keyId", secret_nonce as nonce, secret_ciphertext as ciphertext
            from vault.resources where id = $1`,
     values: [id],
   });

@@ -1,5 +1,7 @@
 import type { PoolClient } from "pg";
 import type { DatabaseName } from "../../core/vocabulary.ts";
+import type { AuditEvent } from "../audit/event.ts";
+import { auditColumns, auditValues } from "../audit/store.ts";
 import { IdempotencyMismatch, Refused } from "./errors.ts";
 
 /** One write: what it is called, who asks, and what it does inside a transaction. */
@@ -11,6 +13,8 @@ export interface WriteRequest {
   readonly requestHashes: readonly Buffer[];
   /** Statements on `client` only; no other effect, because it may run again after a failure. Throws Refused. */
   readonly work: (client: PoolClient, database: DatabaseName) => Promise<WriteResponse>;
+  /** The event that tells of the write, stored with it. */
+  readonly audit: (response: WriteResponse) => AuditEvent;
 }
 
 /** What is kept under the key and answered again for the same request. Carries no secret. */
@@ -68,8 +72,14 @@ export async function transact(
     const response = await request.work(client, database);
     await client.query({
       name: "record-response",
-      text: "update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2",
-      values: [request.actor, request.key, response.status, JSON.stringify(response.body)],
+      text: `with recorded as (
+               update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2)
+             insert into vault.audit_events (${auditColumns})
+             values ($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+      values: [
+        ...[request.actor, request.key, response.status, JSON.stringify(response.body)],
+        ...auditValues(request.audit(response)),
+      ],
     });
     commitSent = true;
     await commit(client);

@@ -124,7 +124,27 @@ export class ServerProcess {
   }
 
   /** Sends a request, signed in unless `headers` says otherwise. */
-  send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  async send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const { text, ...answer } = await this.#request(method, path, body, headers);
+    return { ...answer, body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
+  }
+
+  /** The text of a GET that is no JSON. */
+  async text(path: string): Promise<string> {
+    return (await this.#request("GET", path, undefined, {})).text;
+  }
+
+  #request(
+    method: string,
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
+  ): Promise<Omit<Answer, "body"> & { readonly text: string }> {
     const payload = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const outgoing = request(
@@ -150,7 +170,7 @@ export class ServerProcess {
             resolve({
               status: incoming.statusCode ?? 0,
               headers: incoming.headers,
-              body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>),
+              text,
             });
           });
         },

@@ -4,6 +4,7 @@ import fastify from "fastify";
 import { describe, expect, test } from "vitest";
 import { accountOperations } from "../../../server/http/accountRoutes.ts";
 import type { App } from "../../../server/http/app.ts";
+import { auditOperations } from "../../../server/http/auditRoutes.ts";
 import { keyOperations } from "../../../server/http/keyRoutes.ts";
 import { openApiDocument } from "../../../server/http/openApi.ts";
 import { Operations } from "../../../server/http/operation.ts";
@@ -26,6 +27,7 @@ async function documentOfAll(): Promise<Record<string, unknown>> {
   accountOperations(api, services);
   tokenOperations(api, services);
   keyOperations(api, services);
+  auditOperations(api, services);
   return openApiDocument(api.all) as Record<string, unknown>;
 }
 
