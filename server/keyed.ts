@@ -1,3 +1,4 @@
+import { gatewayToken } from "../core/gatewayToken.ts";
 import { Generator } from "./accounts/generated.ts";
 import { Sessions } from "./accounts/sessions.ts";
 import { Cipher } from "./crypto/cipher.ts";
@@ -9,6 +10,8 @@ export interface Keyed {
   readonly hasher: RequestHasher;
   readonly sessions: Sessions;
   readonly generator: Generator;
+  /** By which this stack's gateway is known. */
+  readonly gatewayTokens: readonly string[];
 }
 
 /** @param keys the content of the key file, the current key first. */
@@ -20,5 +23,6 @@ export function keyed(keys: readonly Buffer[]): Keyed {
     hasher: new RequestHasher(current, ...others),
     sessions: new Sessions([current, ...others]),
     generator: new Generator(current),
+    gatewayTokens: keys.map(gatewayToken),
   };
 }

@@ -36,6 +36,15 @@ function derive(key: Buffer, purpose: string, length: number): Buffer {
   return Buffer.from(hkdfSync("sha256", key, "", `pg-continuity/${purpose}/1`, length));
 }
 
+/** True if `text` is one of these; takes the same time whichever it is. */
+export function matchesAny(text: string, known: readonly string[]): boolean {
+  const given = createHash("sha256").update(text, "utf8").digest();
+  const matches = known.map((one) =>
+    timingSafeEqual(given, createHash("sha256").update(one, "utf8").digest()),
+  );
+  return matches.includes(true);
+}
+
 /** True if the SHA-256 of `token` is `hash` (32 bytes); takes the same time whether or not it is. */
 export function matchesHash(token: string, hash: Buffer): boolean {
   return timingSafeEqual(createHash("sha256").update(token, "utf8").digest(), hash);

@@ -7,6 +7,7 @@ import type { Logger } from "../log.ts";
 import { accountOperations } from "./accountRoutes.ts";
 import { auditOperations } from "./auditRoutes.ts";
 import { authentication, type SignIn } from "./authentication.ts";
+import { addressOf, rememberAddress } from "./clientAddress.ts";
 import { healthRoutes } from "./healthRoutes.ts";
 import { keyOperations } from "./keyRoutes.ts";
 import { Operations } from "./operation.ts";
@@ -78,6 +79,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   await app.register(cookie);
   await app.register(rateLimit, { global: false });
   app.addHook("onRequest", async (request, reply) => {
+    rememberAddress(request, services().gatewayTokens);
     reply.headers({ ...securityHeaders, "x-served-by": server, "x-request-id": request.id });
   });
   // Otherwise a connection whose request is finished while the server stops would stay open, idle.
@@ -115,7 +117,7 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
         path: pathOf(request.url),
         status: reply.statusCode,
         milliseconds: Math.round(reply.elapsedTime * 10) / 10,
-        address: request.ip,
+        address: addressOf(request),
         database: reply.getHeader("x-database"),
       },
       "request",

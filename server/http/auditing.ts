@@ -3,6 +3,7 @@ import type { Actor } from "../accounts/roles.ts";
 import type { AuditKind, AuditOutcome, AuditSubject } from "../audit/event.ts";
 import { SpoolUnavailable } from "../audit/spool.ts";
 import { Refused, WriteUnavailable } from "../writes/errors.ts";
+import { addressOf } from "./clientAddress.ts";
 import type { Services } from "./services.ts";
 
 /** How an operation is named in the audit. */
@@ -19,7 +20,7 @@ export function subjectOf(
   audited: Audited,
   more: Pick<AuditSubject, "object" | "objectName" | "details"> = {},
 ): AuditSubject {
-  return { ...audited, actor: actor.name, actorId: actor.accountId, address: request.ip, ...more };
+  return { ...audited, actor: actor.name, actorId: actor.accountId, address: addressOf(request), ...more };
 }
 
 /** The outcome of a change that failed with this error. */

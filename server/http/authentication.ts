@@ -5,6 +5,7 @@ import type { Session } from "../accounts/sessions.ts";
 import { matchesHash } from "../crypto/keys.ts";
 import type { App } from "./app.ts";
 import { recordIfPossible, subjectOf } from "./auditing.ts";
+import { addressOf } from "./clientAddress.ts";
 import type { Access } from "./operation.ts";
 import { HttpProblem } from "./problem.ts";
 import type { Services } from "./services.ts";
@@ -33,7 +34,11 @@ export function actorOf(request: FastifyRequest): Actor {
  * 256 random bits, it is not guessed).
  */
 export function authentication(app: App, services: () => Services): SignIn {
-  const countFailure = app.createRateLimit({ max: maxFailures, timeWindow: windowMs });
+  const countFailure = app.createRateLimit({
+    max: maxFailures,
+    timeWindow: windowMs,
+    keyGenerator: addressOf,
+  });
   return async (request, reply, access) => {
     const actor = await identify(request, reply, services());
     const { audit } = request.routeOptions.config;

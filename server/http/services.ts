@@ -24,6 +24,7 @@ export interface Services {
   readonly hasher: RequestHasher;
   readonly sessions: Sessions;
   readonly generator: Generator;
+  readonly gatewayTokens: readonly string[];
   readonly directory: Directory;
   readonly trail: AuditTrail;
   /** SHA-256 of the administrator's token. */

@@ -8,6 +8,7 @@ import { WriteUnavailable } from "../writes/errors.ts";
 import type { App } from "./app.ts";
 import { recordIfPossible, subjectOf } from "./auditing.ts";
 import { actorOf, tooMany } from "./authentication.ts";
+import { addressOf } from "./clientAddress.ts";
 import type { Operations } from "./operation.ts";
 import { HttpProblem } from "./problem.ts";
 import type { Services } from "./services.ts";
@@ -20,7 +21,11 @@ const attempts = { perAddress: 30, perName: 10 } as const;
 
 /** Sign-in of browsers by password. It needs no write: it works at the read-only server too. */
 export function sessionOperations(app: App, api: Operations, services: () => Services): void {
-  const perAddress = app.createRateLimit({ max: attempts.perAddress, timeWindow });
+  const perAddress = app.createRateLimit({
+    max: attempts.perAddress,
+    timeWindow,
+    keyGenerator: addressOf,
+  });
   const perName = app.createRateLimit({
     max: attempts.perName,
     timeWindow,
