@@ -54,6 +54,8 @@ export const serverConfigSchema = z.strictObject({
   stateDirectory: z.string(),
   /** So much of the state directory may audit events take; then nothing is revealed any more. */
   auditSpoolMegabytes: z.number().int().min(1).max(100_000).default(64),
+  /** Audit events are kept so long. */
+  auditRetentionDays: z.number().int().min(30).max(36_500).default(400),
   /** How long a request waits for a writable database before it is answered 503. */
   writeHoldSeconds: z.number().min(0).default(5),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),

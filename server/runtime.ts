@@ -4,11 +4,11 @@ import type { DatabaseName } from "../core/vocabulary.ts";
 import { Directory } from "./accounts/directory.ts";
 import { SequenceNumbers } from "./audit/numbers.ts";
 import { AuditSpool } from "./audit/spool.ts";
+import { listStarts } from "./audit/store.ts";
 import { AuditTrail } from "./audit/trail.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
 import { Cluster } from "./databases/cluster.ts";
 import type { ConnectionSettings } from "./databases/connection.ts";
-import { classifyFailure } from "./databases/errors.ts";
 import { Reader } from "./databases/reader.ts";
 import { Witness } from "./databases/witness.ts";
 import { assess, type Health } from "./health.ts";
@@ -19,13 +19,11 @@ import type { Logger } from "./log.ts";
 import { migrate } from "./migrations/run.ts";
 import { Preparation, type WrongKeyError } from "./preparation.ts";
 import { registerKey } from "./resources/keys.ts";
+import { Scheduler } from "./schedule/scheduler.ts";
 import { version } from "./version.ts";
 import { Writer } from "./writes/writer.ts";
 
 const stopLimitMs = 10_000;
-const pruneIntervalMs = 600_000;
-/** Idempotency keys are remembered this long. */
-const keyLifetime = "24 hours";
 
 /** One running application server. */
 export class Runtime {
@@ -44,7 +42,7 @@ export class Runtime {
   readonly #unsubscribe: () => void;
   #configuration: Configuration;
   #app: App | null = null;
-  #pruning: NodeJS.Timeout | null = null;
+  readonly #scheduler: Scheduler;
   #stopping = false;
   #last: { readonly key: string; readonly since: number } = { key: "", since: Date.now() };
 
@@ -88,6 +86,19 @@ export class Runtime {
         this.#using(database, (client) => registerKey(client, this.#keyed.cipher.keyId)),
       onPrepared: (highest) => this.#onPrepared(highest),
       onWrongKey,
+    });
+    this.#scheduler = new Scheduler({
+      server,
+      cluster: this.#cluster,
+      trail: this.#trail,
+      log,
+      ready: () => this.#preparation.ready,
+      cipher: () => this.#keyed.cipher,
+      auditRetentionDays: () => this.#configuration.config.auditRetentionDays,
+      connection: (database) => {
+        const { config: current, secrets: now } = this.#configuration;
+        return this.#connectionSettings(database, current.postgres.application.user, now.applicationPassword);
+      },
     });
     this.#unsubscribe = this.#cluster.subscribe(() => void this.health());
   }
@@ -179,7 +190,6 @@ export class Runtime {
     if (this.#stopping) return;
     this.#stopping = true;
     this.health();
-    if (this.#pruning !== null) clearInterval(this.#pruning);
     const limit = setTimeout(() => {
       this.#log.warn({ limitMs: stopLimitMs }, "requests in flight are cut");
       this.#app?.server.closeAllConnections();
@@ -188,6 +198,7 @@ export class Runtime {
     try {
       await this.#app?.close();
       await this.#preparation.stop();
+      await this.#scheduler.stop();
       await this.#stopTrail();
       await this.#cluster.stop();
       this.#unsubscribe();
@@ -212,8 +223,7 @@ export class Runtime {
     this.#connect();
     this.#preparation.start();
     this.#trail.start();
-    this.#pruning = setInterval(() => void this.#prune(), pruneIntervalMs);
-    this.#pruning.unref();
+    this.#scheduler.start();
     this.#log.info(
       { version, port: config.listen.port, keyFingerprint: this.#keyed.cipher.keyId },
       "listening",
@@ -225,7 +235,17 @@ export class Runtime {
     this.#numbers.skip(highestSequence);
     if (this.#hasStarted) return;
     this.#hasStarted = true;
-    await this.#recordTask("server.start", { version });
+    const { keyId: keyFingerprint } = this.#keyed.cipher;
+    await this.#recordTask("server.start", { version, node: process.version, keyFingerprint });
+    const others = (await this.#reader.run(listStarts)).value.filter(
+      ({ server }) => server !== this.#configuration.config.server.id,
+    );
+    // Allowed while an upgrade or another key is brought to one server after the other, and worth knowing.
+    for (const other of others) {
+      if (other.version !== version || other.keyFingerprint !== keyFingerprint) {
+        this.#log.warn({ version, keyFingerprint, other }, "another server has another version or key");
+      }
+    }
   }
 
   async #stopTrail(): Promise<void> {
@@ -307,22 +327,6 @@ export class Runtime {
       await work(client);
     } finally {
       client.release();
-    }
-  }
-
-  async #prune(): Promise<void> {
-    const { state, database } = this.health();
-    if (state !== "read-write" || database === null) return;
-    try {
-      await this.#using(database, async (client) => {
-        const { rowCount } = await client.query(
-          `delete from vault.idempotency_keys where created_at < now() - interval '${keyLifetime}'`,
-        );
-        this.#log.debug({ rowCount }, "old idempotency keys removed");
-      });
-    } catch (error) {
-      const level = classifyFailure(error) === "other" ? "error" : "info";
-      this.#log[level]({ err: error }, "old idempotency keys could not be removed; tried again later");
     }
   }
 }

@@ -10,6 +10,7 @@ export const permissions = [
   "audit.read",
   "accounts.manage",
   "keys.manage",
+  "tasks.run",
 ] as const;
 export type Permission = (typeof permissions)[number];
 

@@ -78,6 +78,24 @@ export async function highestSequence(client: ClientBase, server: string): Promi
   return Number(rows[0]?.highest ?? 0);
 }
 
+/** What a server was when it started last. */
+export interface ServerStart {
+  readonly server: string;
+  readonly startedAt: string;
+  readonly version: string | null;
+  readonly keyFingerprint: string | null;
+}
+
+/** The last start of every server, as its audit event tells it. */
+export async function listStarts(client: ClientBase): Promise<readonly ServerStart[]> {
+  const { rows } = await client.query<ServerStart>(
+    `select distinct on (server) server, ${utc("at", "startedAt")}, details ->> 'version' as version,
+            details ->> 'keyFingerprint' as "keyFingerprint"
+     from vault.audit_events where operation = 'server.start' order by server, sequence desc`,
+  );
+  return rows;
+}
+
 /** Chains events that are not chained yet; how many. */
 export async function sealEvents(
   client: ClientBase,

@@ -16,6 +16,7 @@ import { resourceOperations } from "./resourceRoutes.ts";
 import type { Services } from "./services.ts";
 import { sessionOperations } from "./sessionRoutes.ts";
 import { statusOperations } from "./statusRoutes.ts";
+import { taskOperations } from "./taskRoutes.ts";
 import { tokenOperations } from "./tokenRoutes.ts";
 
 const bodyLimitBytes = 128 * 1024;
@@ -131,6 +132,7 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
   tokenOperations(operations, services);
   keyOperations(operations, services);
   auditOperations(operations, services);
+  taskOperations(operations, services);
 }
 
 function notPrepared(): HttpProblem {

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { serverNames } from "../../core/vocabulary.ts";
 import { roles } from "../accounts/roles.ts";
+import { listStarts } from "../audit/store.ts";
 import { version } from "../version.ts";
 import { actorOf } from "./authentication.ts";
 import { openApiDocument } from "./openApi.ts";
 import type { Operations } from "./operation.ts";
 import type { Services } from "./services.ts";
+import { from } from "./writing.ts";
 
 const whoamiSchema = z.object({
   actor: z.string(),
@@ -19,6 +21,16 @@ const versionSchema = z.object({
   node: z.string(),
   keyFingerprint: z.string(),
   schema: z.array(z.string()),
+  servers: z
+    .array(
+      z.object({
+        server: z.string(),
+        startedAt: z.iso.datetime(),
+        version: z.string().nullable(),
+        keyFingerprint: z.string().nullable(),
+      }),
+    )
+    .meta({ description: "What each server was when it started last: it has to be the same everywhere" }),
 });
 
 /** What a caller can learn of the server and of its API. */
@@ -43,10 +55,13 @@ export function statusOperations(api: Operations, services: () => Services): voi
     id: "version",
     summary: "What has to be equal on all servers",
     access: "signed-in",
+    needsVault: true,
     answers: { 200: { description: "Versions, fingerprint of the key, migrations", schema: versionSchema } },
-    handle: ({ reply }) => {
-      const { cipher, schema } = services();
-      return reply.send({ version, node: process.version, keyFingerprint: cipher.keyId, schema: schema() });
+    handle: async ({ reply }) => {
+      const { cipher, schema, reader } = services();
+      const { value: servers, database } = await reader.run(listStarts);
+      const own = { version, node: process.version, keyFingerprint: cipher.keyId, schema: schema() };
+      return from(reply, database).send({ ...own, servers });
     },
   });
 

@@ -35,7 +35,8 @@ create table vault.audit_events (
   recorded_at timestamptz not null default clock_timestamp(),
   primary key (server, sequence)
 );
-create index audit_events_by_time on vault.audit_events (at, server, sequence)`;
+create index audit_events_by_time on vault.audit_events (at, server, sequence);
+create index audit_server_starts on vault.audit_events (server, sequence) where operation = 'server.start'`;
 
 /** One link for each event, in the order in which they were chained. */
 const chain = `

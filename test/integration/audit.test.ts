@@ -171,7 +171,6 @@ describe.sequential("the audit", { timeout: 60_000 }, () => {
        delete from vault.audit_events where server = 'primary' and sequence = 5`,
       "vault",
     );
-    expect(await verification(readOnly).catch(() => null)).toBe(null);
     const { servers } = (await readOnly.send("GET", "/api/audit/verification")).body as {
       servers: { server: string; problems: { sequence: number; problem: string }[] }[];
     };

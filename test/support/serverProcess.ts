@@ -26,6 +26,7 @@ export interface ServerProcessOptions {
   readonly encryptionKey: Buffer;
   readonly passwords: { readonly application: string; readonly migration: string };
   readonly writeHoldSeconds?: number;
+  readonly logLevel?: "debug" | "info";
 }
 
 /** The real program as a process of its own, with its own folder of files. */
@@ -43,13 +44,19 @@ export class ServerProcess {
     this.#agent = new Agent({ ca: options.authority.ca, keepAlive: true, maxSockets: 64 });
   }
 
+  /** Of the running process. */
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error(`${this.#options.id} does not run`);
+    return this.#child.pid;
+  }
+
   get folder(): string {
     return join(this.#options.folder, this.#options.id);
   }
 
   /** Writes configuration and files. Called again, it changes them. */
   async configure(changes: Partial<ServerProcessOptions> = {}): Promise<void> {
-    const { id, authority, databases, token, encryptionKey, passwords, writeHoldSeconds } = {
+    const { id, authority, databases, token, encryptionKey, passwords, writeHoldSeconds, logLevel } = {
       ...this.#options,
       ...changes,
     };
@@ -76,7 +83,7 @@ export class ServerProcess {
       adminTokenHashFile: file("token.sha256"),
       stateDirectory: file("state"),
       writeHoldSeconds: writeHoldSeconds ?? 5,
-      logLevel: "debug",
+      logLevel: logLevel ?? "debug",
     };
     await mkdir(this.folder, { recursive: true });
     await Promise.all([
@@ -130,16 +137,17 @@ export class ServerProcess {
     body?: unknown,
     headers: Record<string, string> = {},
   ): Promise<Answer> {
-    const { text, ...answer } = await this.#request(method, path, body, headers);
+    const { text, ...answer } = await this.request(method, path, body, headers);
     return { ...answer, body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
   }
 
   /** The text of a GET that is no JSON. */
   async text(path: string): Promise<string> {
-    return (await this.#request("GET", path, undefined, {})).text;
+    return (await this.request("GET", path, undefined, {})).text;
   }
 
-  #request(
+  /** Sends a request, and gives the answer's text as it is. */
+  request(
     method: string,
     path: string,
     body: unknown,

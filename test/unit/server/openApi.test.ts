@@ -12,6 +12,7 @@ import { resourceOperations } from "../../../server/http/resourceRoutes.ts";
 import type { Services } from "../../../server/http/services.ts";
 import { sessionOperations } from "../../../server/http/sessionRoutes.ts";
 import { statusOperations } from "../../../server/http/statusRoutes.ts";
+import { taskOperations } from "../../../server/http/taskRoutes.ts";
 import { tokenOperations } from "../../../server/http/tokenRoutes.ts";
 
 async function documentOfAll(): Promise<Record<string, unknown>> {
@@ -28,6 +29,7 @@ async function documentOfAll(): Promise<Record<string, unknown>> {
   tokenOperations(api, services);
   keyOperations(api, services);
   auditOperations(api, services);
+  taskOperations(api, services);
   return openApiDocument(api.all) as Record<string, unknown>;
 }
 
