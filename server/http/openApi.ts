@@ -33,6 +33,7 @@ const problemTexts: Readonly<Record<number, string>> = {
   404: "There is no such thing",
   409: "It contradicts what is there",
   413: "The body is larger than 128 KiB",
+  414: "A part of the path is longer than any id",
   415: "The body is not JSON",
   422: "The Idempotency-Key was used before for a different request",
   429: "Too many failed sign-ins",
@@ -105,7 +106,7 @@ function operationObject(operation: Operation): ZodOpenApiOperationObject {
 function problemStatuses({ access, params, body, writes, problems = [] }: Operation): readonly number[] {
   const statuses = new Set([400, 503, ...problems]);
   if (access !== "anyone") for (const status of [401, 403, 429]) statuses.add(status);
-  if (params !== undefined) statuses.add(404);
+  if (params !== undefined) for (const status of [404, 414]) statuses.add(status);
   if (body !== undefined) for (const status of [413, 415]) statuses.add(status);
   if (writes === true) statuses.add(422);
   return [...statuses].sort((a, b) => a - b);

@@ -81,16 +81,14 @@ describe("the API as its document describes it", { timeout: 180_000 }, () => {
     const parameters = operation.parameters ?? [];
     const inPath = parameters.filter((parameter) => parameter.in === "path");
     const inQuery = parameters.filter((parameter) => parameter.in === "query");
-    const texts = (list: typeof parameters, requiredKeys: string[]) =>
-      fc.record(Object.fromEntries(list.map(({ name, schema }) => [name, textOf(schema)])), { requiredKeys });
+    const texts = (list: typeof parameters) =>
+      fc.record(Object.fromEntries(list.map(({ name, schema }) => [name, textOf(schema)])));
     const schema = operation.requestBody?.content["application/json"]?.schema;
     return fc
       .tuple(
-        texts(
-          inPath,
-          inPath.map(({ name }) => name),
-        ),
-        texts(inQuery, []),
+        texts(inPath),
+        // Few at a time: with many, one of them is wrong each time, and what the right ones do is never seen.
+        fc.subarray(inQuery, { maxLength: Math.min(2, inQuery.length) }).chain(texts),
         schema === undefined ? fc.constant(null) : bodyOf(schema),
       )
       .map(([values, query, body]) => {
