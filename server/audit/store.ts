@@ -182,6 +182,8 @@ export interface Verification {
   readonly events: number;
   readonly chained: number;
   readonly problems: readonly { readonly sequence: number; readonly problem: string }[];
+  /** Numbers that were under way when the server was killed: given, and without an event. */
+  readonly unrecorded: readonly string[];
 }
 
 /** Recomputes the chain of every server. */
@@ -189,9 +191,15 @@ export async function verifyEvents(client: ClientBase): Promise<readonly Verific
   const { rows } = await client.query<Verification>(
     `select server, (select count(*)::int from vault.audit_events a where a.server = s.server) as events,
             (select count(*)::int from vault.audit_chain c where c.server = s.server) as chained,
-            coalesce((select json_agg(json_build_object('sequence', p.sequence, 'problem', p.problem))
-                      from (select * from vault.verify_audit(s.server) limit 100) p), '[]') as problems
-     from (select distinct server from vault.audit_chain) s order by server`,
+            coalesce(f.problems, '[]') as problems, coalesce(f.unrecorded, '[]') as unrecorded
+     from (select distinct server from vault.audit_chain) s
+     cross join lateral (
+       select json_agg(json_build_object('sequence', v.sequence, 'problem', v.finding)) filter (where v.is_problem) as problems,
+              json_agg(v.finding) filter (where not v.is_problem) as unrecorded
+       from (select v.*, row_number() over (partition by v.is_problem order by v.place, v.sequence) as number
+             from vault.verify_audit(s.server) v) v
+       where v.number <= 100) f
+     order by server`,
   );
   return rows;
 }

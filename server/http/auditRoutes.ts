@@ -79,6 +79,9 @@ const verificationSchema = z.object({
       events: z.number().int(),
       chained: z.number().int(),
       problems: z.array(z.object({ sequence: z.number().int(), problem: z.string() })),
+      unrecorded: z
+        .array(z.string())
+        .meta({ description: "Numbers that were under way when the server was killed: no problem" }),
     }),
   ),
 });

@@ -86,9 +86,14 @@ begin
   return sealed;
 end $$`;
 
-/** What is wrong with the chain of a server: nothing, if every event is as it was chained and none is missing. */
+/**
+ * What is wrong with the events of a server: nothing, if every event is as it was chained and none is missing. A number
+ * without an event is no problem, but told, where the server was killed before its next start: it was under way then.
+ * Of the running server the last minute is left out: what has a number may wait for its outcome.
+ */
 const verify = `
-create function vault.verify_audit(of_server text) returns table (place bigint, sequence bigint, problem text)
+create function vault.verify_audit(of_server text)
+returns table (place bigint, sequence bigint, is_problem boolean, finding text)
 language sql stable security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
   with links as (
     select c.position, c.sequence, c.hash,
@@ -96,10 +101,19 @@ language sql stable security definer set search_path = pg_catalog, pg_temp set t
            row_number() over w as number
     from vault.audit_chain c where c.server = of_server window w as (order by c.position)
   ), numbers as (
-    select a.sequence, a.operation, lag(a.sequence) over (order by a.sequence) as sequence_before
-    from vault.audit_events a where a.server = of_server
+    select a.sequence, a.operation, a.recorded_at,
+           lag(a.sequence) over w as sequence_before, lag(a.operation) over w as operation_before,
+           min(a.sequence) filter (where a.operation = 'server.start')
+             over (order by a.sequence rows between 1 following and unbounded following) as next_start
+    from vault.audit_events a where a.server = of_server window w as (order by a.sequence)
+  ), gaps as (
+    select n.sequence, n.sequence_before + 1 as first, n.sequence - 1 as last,
+           s.sequence is not null and s.operation_before <> 'server.stop' as was_killed
+    from numbers n left join numbers s on s.sequence = n.next_start
+    where n.sequence_before <> n.sequence - 1 and n.operation <> 'server.start'
+      and (n.next_start is not null or n.recorded_at < now() - interval '1 minute')
   )
-  select l.position, l.sequence,
+  select l.position, l.sequence, true,
          case when e.server is null then 'the event was removed'
               when l.position_before is distinct from nullif(l.position - 1, 0) then 'links of the chain were removed'
               else 'the event was changed' end
@@ -110,9 +124,13 @@ language sql stable security definer set search_path = pg_catalog, pg_temp set t
     and (e.server is null or l.position_before is distinct from nullif(l.position - 1, 0)
          or vault.audit_hash(e, l.position, l.hash_before) <> l.hash)
   union all
-  select null, n.sequence, format('numbers %s to %s are missing', n.sequence_before + 1, n.sequence - 1)
-  from numbers n
-  where n.sequence_before <> n.sequence - 1 and n.operation <> 'server.start'
+  select null, g.sequence, not g.was_killed,
+         case when g.was_killed then format('numbers %s to %s have no event: the server was killed', g.first, g.last)
+              else format('numbers %s to %s are missing', g.first, g.last) end
+  from gaps g
+  -- What was chained and is gone has been said above.
+  where (select count(*) from vault.audit_chain c
+         where c.server = of_server and c.sequence between g.first and g.last) < g.last - g.first + 1
   order by 1, 2
 $$`;
 
