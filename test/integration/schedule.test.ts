@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { migrationNames } from "../../server/migrations/list.ts";
 import { taskNames } from "../../server/schedule/tasks.ts";
 import { until } from "../support/serverPostgres.ts";
 import type { ServerProcess } from "../support/serverProcess.ts";
@@ -49,6 +50,25 @@ describe.sequential("scheduled work", { timeout: 60_000 }, () => {
     expect((await server("primary").send("GET", "/api/version")).body.servers).toEqual(expected);
     expect(Array.isArray(all)).toBe(true);
     expect(world.output).not.toContain("another server has another version or key");
+    for (const each of Object.values(servers)) {
+      const { pack } = (await each.send("GET", "/healthz")).body;
+      expect(pack).toEqual({ version, keyFingerprint, schema: migrationNames.at(-1) });
+    }
+  });
+
+  test("in an upgrade, a server of the version before goes on with the tables of the next one", async () => {
+    await world.postgres.sql(
+      "shared",
+      "insert into vault.schema_migrations (name, timestamp) values ('9999-of-the-next-version', now()::text)",
+      "vault",
+    );
+    expect(await server("secondary").stop()).toBe(0);
+    server("secondary").start();
+    await until("back", async () => (await server("secondary").status("/secondary")) === 200);
+    const body = { name: "upgrade", account: "a", secret: "s" };
+    expect((await server("secondary").send("POST", "/api/resources", body)).status).toBe(201);
+    const { pack } = (await server("secondary").send("GET", "/healthz")).body;
+    expect(pack).toMatchObject({ schema: "9999-of-the-next-version" });
   });
 
   test("each task runs on the one server that has the lease, whoever is asked, and leaves an event", async () => {
