@@ -13,10 +13,11 @@ import { setup } from "../scripts/setup/index.ts";
 import { OwnStack } from "../test/support/ownStack.ts";
 import { reap, startReaper } from "../test/support/run.ts";
 import { deploy } from "./deploy.ts";
+import { server } from "./server.ts";
 import type { Measurement, Suite } from "./suite.ts";
 import { transitions } from "./transitions.ts";
 
-const suites: readonly Suite[] = [deploy, transitions];
+const suites: readonly Suite[] = [deploy, transitions, server];
 
 const program = new Command("bench")
   .description(

@@ -1,7 +1,14 @@
 /** The kinds of image that a deployment runs, and the folders of the project that decide what is in each. */
 export const imageSources = {
   database: ["images/database"],
-  server: ["images/server", "server", "core/serverConfig.ts", "core/vocabulary.ts", "package-lock.json"],
+  server: [
+    "images/server",
+    "server",
+    "core/gatewayToken.ts",
+    "core/serverConfig.ts",
+    "core/vocabulary.ts",
+    "package-lock.json",
+  ],
   gateway: ["images/gateway"],
 } as const;
 

@@ -127,12 +127,23 @@ export interface DatabaseObservation {
   readonly overrides: Observed<readonly Override[]>;
 }
 
+/** What has to be the same on all servers of a deployment. */
+export interface ServerPack {
+  readonly version: string;
+  /** Of the key that it seals secrets with. */
+  readonly keyFingerprint: string;
+  /** The last migration that it has found in the database; null before it has found one. */
+  readonly schema: string | null;
+}
+
 /** What a server answers on its health endpoint (docs/server-endpoints.md). */
 export interface ServerHealth {
   readonly state: string;
   readonly database: string | null;
   readonly timeline: number | null;
   readonly since: string;
+  /** Null for a version before it was told. */
+  readonly pack: ServerPack | null;
 }
 
 /** What a server remembers as a witness: the highest timeline that it has seen. */

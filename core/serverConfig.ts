@@ -43,12 +43,19 @@ export const serverConfigSchema = z.strictObject({
     connectTimeoutSeconds: z.number().positive().default(1),
     statementTimeoutSeconds: z.number().positive().default(15),
   }),
-  /** 32 bytes, base64: AES-256-GCM. Lies outside the data and outside the database. */
+  /**
+   * 32 bytes, base64: AES-256-GCM. Lies outside the data and outside the database. It may hold several keys, one a
+   * line: the first seals, the others only open (a key that is being replaced, or the one that will follow).
+   */
   encryptionKeyFile: z.string(),
   /** SHA-256 of the administrator's token, hex. */
   adminTokenHashFile: z.string(),
-  /** A volume of the server's own: the highest timeline it has seen, later the audit spool. */
+  /** A volume of the server's own: the highest timeline it has seen, audit events that wait for a database. */
   stateDirectory: z.string(),
+  /** So much of the state directory may audit events take; then nothing is revealed any more. */
+  auditSpoolMegabytes: z.number().int().min(1).max(100_000).default(64),
+  /** Audit events are kept so long. */
+  auditRetentionDays: z.number().int().min(30).max(36_500).default(400),
   /** How long a request waits for a writable database before it is answered 503. */
   writeHoldSeconds: z.number().min(0).default(5),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),

@@ -6,6 +6,7 @@ import type {
   PostgresObservation,
   RunningTransition,
   ServerObservation,
+  ServerPack,
 } from "./observation.ts";
 import { findAll } from "./statusFindings.ts";
 import type { Topology } from "./topology.ts";
@@ -56,6 +57,8 @@ export interface ServerStatus {
   readonly since: string | null;
   readonly observedAt: string;
   readonly detail: string | null;
+  /** What has to be the same on all servers; null while it does not answer. */
+  readonly pack: ServerPack | null;
 }
 
 /** Something that is not as declared, and the way out. */
@@ -225,7 +228,7 @@ function serverStatus(observed: ServerObservation, writable: DatabaseName | unde
   const { name, observedAt } = observed;
   const expectedRole = name === "read-only" && writable !== "read-only" ? "read-only" : "read-write";
   if (observed.health.known) {
-    const { state, database, since } = observed.health.value;
+    const { state, database, since, pack } = observed.health.value;
     const role = state === "read-write" || state === "read-only" ? state : "unavailable";
     return {
       name,
@@ -236,9 +239,10 @@ function serverStatus(observed: ServerObservation, writable: DatabaseName | unde
       database,
       since,
       detail: role === "unavailable" ? state : null,
+      pack,
     };
   }
-  const base = { name, expectedRole, observedAt, reachable: false, database: null } as const;
+  const base = { name, expectedRole, observedAt, reachable: false, database: null, pack: null } as const;
   if (!observed.container.known)
     return { ...base, role: "unknown", since: null, detail: observed.container.reason };
   const { state, since } = observed.container.value;

@@ -14,6 +14,7 @@ export function findAll(
     ...writableFindings(seen.writable),
     ...seen.databases.flatMap((database) => databaseFindings(topology, database)),
     ...seen.servers.flatMap((server) => serverFindings(topology, server)),
+    ...packFindings(seen.servers),
     ...gatewayFindings(topology, seen.gateway),
     ...synchronousFindings(topology, seen.databases),
     ...degenerateFindings(seen.writable, seen.databases),
@@ -163,6 +164,26 @@ function serverFindings(topology: Topology, server: ServerStatus): Finding[] {
           : `Look at what it says: docker logs ${containerName}`,
     },
   ];
+}
+
+const packRemedies = {
+  version: 'Apply it again, one server after the other gets the same image: "npm run up".',
+  keyFingerprint:
+    "Give every server the same key file and send SIGHUP; while the key is being replaced this goes by itself.",
+  schema: "A server follows within seconds; if one does not, look at what it says in its log.",
+} as const;
+
+/** What has to be the same on all servers, and is not. */
+function packFindings(servers: readonly ServerStatus[]): Finding[] {
+  return Object.entries(packRemedies).flatMap(([part, remedy]) => {
+    const values = servers.flatMap(({ name, pack }) => {
+      const value = pack?.[part as keyof typeof packRemedies] ?? null;
+      return value === null ? [] : [{ name, value }];
+    });
+    if (new Set(values.map(({ value }) => value)).size < 2) return [];
+    const list = values.map(({ name, value }) => `${name} ${value}`).join(", ");
+    return [{ subject: "servers", problem: `differ in ${part}: ${list}`, remedy }];
+  });
 }
 
 function startRemedy(containerName: string): string {

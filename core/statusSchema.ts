@@ -50,6 +50,9 @@ export const statusSchema: z.ZodType<Status> = z.strictObject({
       since: z.string().nullable(),
       observedAt: time,
       detail: z.string().nullable(),
+      pack: z
+        .strictObject({ version: z.string(), keyFingerprint: z.string(), schema: z.string().nullable() })
+        .nullable(),
     }),
   ),
   gateway: z.strictObject({ reachable: z.boolean(), detail: z.string().nullable() }),

@@ -23,7 +23,8 @@ export async function bundleServer(): Promise<Uint8Array> {
     minify: false,
     sourcemap: false,
     charset: "utf8",
-    external: ["pg-native"],
+    // Never loaded: the driver's other half, and what a library reads configuration files with that nobody has.
+    external: ["pg-native", "typescript"],
     define: { "process.env.PG_CONTINUITY_VERSION": JSON.stringify(version) },
     // Packages in CommonJS ask for Node's own modules with `require`.
     banner: {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseName, ServerName } from "../core/vocabulary.ts";
+import { highestSequence } from "./audit/store.ts";
 import type { Cluster, ClusterState } from "./databases/cluster.ts";
 import { classifyFailure } from "./databases/errors.ts";
 import { type Reader, ReadUnavailable } from "./databases/reader.ts";
@@ -11,9 +12,9 @@ const retryMs = 1000;
 
 /** The key file of this server is not the one that sealed the secrets. The server must not serve. */
 export class WrongKeyError extends Error {
-  constructor(own: string, stored: readonly string[]) {
+  constructor(own: readonly string[], stored: readonly string[]) {
     super(
-      `encryption key: this server's key has the fingerprint ${own}, the database was set up with ` +
+      `encryption key: this server's key has the fingerprint ${own.join(", ")}, the database uses ` +
         `${stored.join(", ")}. Give this server the key file of the others; it serves nothing until then.`,
     );
     this.name = "WrongKeyError";
@@ -25,10 +26,15 @@ export interface PreparationDeps {
   readonly cluster: Cluster;
   readonly reader: Reader;
   readonly log: Logger;
-  readonly keyFingerprint: () => string;
+  /** Of the key file, the current key first. */
+  readonly keyFingerprints: () => readonly string[];
   readonly holdSeconds: () => number;
   /** Runs the migrations on that database; resolves with the names of those that ran. */
   readonly migrate: (database: DatabaseName) => Promise<readonly string[]>;
+  /** Makes the current key known to that database, which knows another one of this server's. */
+  readonly registerKey: (database: DatabaseName) => Promise<void>;
+  /** Called with the highest number of this server's audit events, before the server counts as ready. */
+  readonly onPrepared: (highestSequence: number) => Promise<void>;
   /** Called once, when the key turns out to be the wrong one. */
   readonly onWrongKey: (error: WrongKeyError) => void;
 }
@@ -41,6 +47,7 @@ export class Preparation {
   readonly #deps: PreparationDeps;
   readonly #stop = new AbortController();
   #preparedSystem: string | null = null;
+  #again = false;
   #schema: readonly string[] = [];
   #loop: Promise<void> | null = null;
 
@@ -67,9 +74,9 @@ export class Preparation {
     await this.#loop;
   }
 
-  /** Checks everything once more, as after a new key file. */
+  /** Checks everything once more, as after a new key file. Requests go on meanwhile. */
   again(): void {
-    this.#preparedSystem = null;
+    this.#again = true;
     this.#deps.cluster.lookNow();
   }
 
@@ -80,6 +87,7 @@ export class Preparation {
       const system = await cluster.waitFor((state) => this.#unprepared(state), Date.now() + 60_000, signal);
       if (system === null) continue;
       try {
+        this.#again = false;
         await this.#prepare();
         this.#preparedSystem = system;
         log.info({ systemId: system, schema: this.#schema }, "schema and key are in order");
@@ -89,6 +97,7 @@ export class Preparation {
           return;
         }
         const expected = error instanceof ReadUnavailable || classifyFailure(error) !== "other";
+        this.#again = true;
         log[expected ? "info" : "error"]({ err: error }, "the database is not prepared yet, trying again");
         await sleep(retryMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
       }
@@ -97,7 +106,7 @@ export class Preparation {
 
   #unprepared(state: ClusterState): string | null {
     const system = state.views.find(({ name }) => name === state.choice.readable)?.systemId ?? null;
-    return system === this.#preparedSystem ? null : system;
+    return system === this.#preparedSystem && !this.#again ? null : system;
   }
 
   async #prepare(): Promise<void> {
@@ -111,17 +120,28 @@ export class Preparation {
       const executed = await client.query<{ name: string }>(
         "select name from vault.schema_migrations order by name",
       );
-      const keys = await client.query<{ fingerprint: string }>(
-        "select fingerprint from vault.encryption_keys",
+      const keys = await client.query<{ fingerprint: string; used: boolean }>(
+        `select fingerprint, exists (select from vault.resources where secret_key_id = fingerprint) as used
+         from vault.encryption_keys`,
       );
+      const current = migrationNames.every((name) => executed.rows.some((row) => row.name === name));
       return {
+        highest: current ? await highestSequence(client, server) : 0,
         schema: executed.rows.map(({ name }) => name),
         fingerprints: keys.rows.map(({ fingerprint }) => fingerprint),
+        used: keys.rows.flatMap(({ fingerprint, used }) => (used ? [fingerprint] : [])),
       };
     });
-    const own = this.#deps.keyFingerprint();
-    if (value.fingerprints.length > 0 && !value.fingerprints.includes(own)) {
+    const own = this.#deps.keyFingerprints();
+    // Every secret must open, and a key that the database does not know yet comes beside one that it knows.
+    const unknown = value.used.filter((fingerprint) => !own.includes(fingerprint));
+    if (unknown.length > 0) throw new WrongKeyError(own, unknown);
+    if (value.fingerprints.length > 0 && !value.fingerprints.some((known) => own.includes(known))) {
       throw new WrongKeyError(own, value.fingerprints);
+    }
+    const [current = ""] = own;
+    if (target !== "wait" && target !== "refuse" && !value.fingerprints.includes(current)) {
+      await this.#deps.registerKey(target);
     }
     const missing = migrationNames.filter((name) => !value.schema.includes(name));
     if (missing.length > 0) {
@@ -130,6 +150,7 @@ export class Preparation {
         `the schema is older than this server: ${missing.join(", ")} not run yet`,
       );
     }
+    await this.#deps.onPrepared(value.highest);
     this.#schema = value.schema;
   }
 }

@@ -1,26 +1,29 @@
+import { join } from "node:path";
+import type { PoolClient } from "pg";
 import type { DatabaseName } from "../core/vocabulary.ts";
+import { Directory } from "./accounts/directory.ts";
+import { SequenceNumbers } from "./audit/numbers.ts";
+import { AuditSpool } from "./audit/spool.ts";
+import { listStarts } from "./audit/store.ts";
+import { AuditTrail } from "./audit/trail.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
-import { Cipher } from "./crypto/cipher.ts";
-import { keyFingerprint } from "./crypto/keys.ts";
 import { Cluster } from "./databases/cluster.ts";
 import type { ConnectionSettings } from "./databases/connection.ts";
-import { classifyFailure } from "./databases/errors.ts";
 import { Reader } from "./databases/reader.ts";
 import { Witness } from "./databases/witness.ts";
 import { assess, type Health } from "./health.ts";
 import { type App, createApp } from "./http/app.ts";
 import type { Services } from "./http/services.ts";
+import { type Keyed, keyed } from "./keyed.ts";
 import type { Logger } from "./log.ts";
 import { migrate } from "./migrations/run.ts";
 import { Preparation, type WrongKeyError } from "./preparation.ts";
+import { registerKey } from "./resources/keys.ts";
+import { Scheduler } from "./schedule/scheduler.ts";
 import { version } from "./version.ts";
-import { RequestHasher } from "./writes/idempotency.ts";
 import { Writer } from "./writes/writer.ts";
 
 const stopLimitMs = 10_000;
-const pruneIntervalMs = 600_000;
-/** Idempotency keys are remembered this long. */
-const keyLifetime = "24 hours";
 
 /** One running application server. */
 export class Runtime {
@@ -31,19 +34,22 @@ export class Runtime {
   readonly #reader: Reader;
   readonly #writer: Writer;
   readonly #preparation: Preparation;
-  readonly #cipher: Cipher;
-  readonly #hasher: RequestHasher;
+  #keyed: Keyed;
+  readonly #directory: Directory;
+  readonly #numbers: SequenceNumbers;
+  readonly #trail: AuditTrail;
+  #hasStarted = false;
   readonly #unsubscribe: () => void;
   #configuration: Configuration;
   #app: App | null = null;
-  #pruning: NodeJS.Timeout | null = null;
+  readonly #scheduler: Scheduler;
   #stopping = false;
   #last: { readonly key: string; readonly since: number } = { key: "", since: Date.now() };
 
   private constructor(
     path: string,
     configuration: Configuration,
-    witness: Witness,
+    disk: { readonly witness: Witness; readonly numbers: SequenceNumbers; readonly spool: AuditSpool },
     log: Logger,
     onWrongKey: (error: WrongKeyError) => void,
   ) {
@@ -52,21 +58,47 @@ export class Runtime {
     this.#path = path;
     this.#configuration = configuration;
     this.#log = log;
+    const { witness, numbers, spool } = disk;
     this.#witness = witness;
-    this.#cipher = new Cipher(secrets.encryptionKey);
-    this.#hasher = new RequestHasher(secrets.encryptionKey);
+    this.#numbers = numbers;
+    this.#keyed = keyed(secrets.encryptionKeys);
     this.#cluster = new Cluster(server, witness, log);
     this.#reader = new Reader(this.#cluster, config.writeHoldSeconds);
+    this.#directory = new Directory(this.#reader);
     this.#writer = new Writer(server, this.#cluster, config.writeHoldSeconds, log);
+    this.#trail = new AuditTrail({
+      server,
+      cluster: this.#cluster,
+      numbers,
+      spool,
+      holdSeconds: () => this.#writer.holdSeconds,
+      log,
+    });
     this.#preparation = new Preparation({
       server,
       cluster: this.#cluster,
       reader: this.#reader,
       log,
-      keyFingerprint: () => this.#cipher.keyId,
+      keyFingerprints: () => this.#keyed.cipher.keyIds,
       holdSeconds: () => this.#writer.holdSeconds,
       migrate: (database) => this.#migrate(database),
+      registerKey: (database) =>
+        this.#using(database, (client) => registerKey(client, this.#keyed.cipher.keyId)),
+      onPrepared: (highest) => this.#onPrepared(highest),
       onWrongKey,
+    });
+    this.#scheduler = new Scheduler({
+      server,
+      cluster: this.#cluster,
+      trail: this.#trail,
+      log,
+      ready: () => this.#preparation.ready,
+      cipher: () => this.#keyed.cipher,
+      auditRetentionDays: () => this.#configuration.config.auditRetentionDays,
+      connection: (database) => {
+        const { config: current, secrets: now } = this.#configuration;
+        return this.#connectionSettings(database, current.postgres.application.user, now.applicationPassword);
+      },
     });
     this.#unsubscribe = this.#cluster.subscribe(() => void this.health());
   }
@@ -85,7 +117,11 @@ export class Runtime {
   ): Promise<Runtime> {
     const { config } = configuration;
     const witness = await Witness.open(config.stateDirectory, log);
-    const runtime = new Runtime(path, configuration, witness, log, onWrongKey);
+    const numbers = await SequenceNumbers.open(config.stateDirectory);
+    const spoolBytes = config.auditSpoolMegabytes * 1024 * 1024;
+    const spool = await AuditSpool.open(join(config.stateDirectory, "audit"), spoolBytes, log);
+    numbers.skip(await spool.highest());
+    const runtime = new Runtime(path, configuration, { witness, numbers, spool }, log, onWrongKey);
     await runtime.#listen();
     return runtime;
   }
@@ -135,7 +171,13 @@ export class Runtime {
       this.#log.error({ err: error }, "the new configuration is not used: its certificate does not fit");
       return;
     }
+    const otherKeys =
+      String(next.secrets.encryptionKeys) !== String(this.#configuration.secrets.encryptionKeys);
     this.#configuration = next;
+    if (otherKeys) {
+      this.#keyed = keyed(next.secrets.encryptionKeys);
+      this.#preparation.again();
+    }
     this.#writer.holdSeconds = next.config.writeHoldSeconds;
     this.#reader.holdSeconds = next.config.writeHoldSeconds;
     this.#log.level = next.config.logLevel;
@@ -148,7 +190,6 @@ export class Runtime {
     if (this.#stopping) return;
     this.#stopping = true;
     this.health();
-    if (this.#pruning !== null) clearInterval(this.#pruning);
     const limit = setTimeout(() => {
       this.#log.warn({ limitMs: stopLimitMs }, "requests in flight are cut");
       this.#app?.server.closeAllConnections();
@@ -157,6 +198,8 @@ export class Runtime {
     try {
       await this.#app?.close();
       await this.#preparation.stop();
+      await this.#scheduler.stop();
+      await this.#stopTrail();
       await this.#cluster.stop();
       this.#unsubscribe();
     } finally {
@@ -179,20 +222,60 @@ export class Runtime {
     await this.#app.listen({ host: config.listen.address, port: config.listen.port });
     this.#connect();
     this.#preparation.start();
-    this.#pruning = setInterval(() => void this.#prune(), pruneIntervalMs);
-    this.#pruning.unref();
-    this.#log.info({ version, port: config.listen.port, keyFingerprint: this.#cipher.keyId }, "listening");
+    this.#trail.start();
+    this.#scheduler.start();
+    this.#log.info(
+      { version, port: config.listen.port, keyFingerprint: this.#keyed.cipher.keyId },
+      "listening",
+    );
+  }
+
+  /** Events begin once the numbers that are in use are known. */
+  async #onPrepared(highestSequence: number): Promise<void> {
+    this.#numbers.skip(highestSequence);
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
+    const { keyId: keyFingerprint } = this.#keyed.cipher;
+    await this.#recordTask("server.start", { version, node: process.version, keyFingerprint });
+    const others = (await this.#reader.run(listStarts)).value.filter(
+      ({ server }) => server !== this.#configuration.config.server.id,
+    );
+    // Allowed while an upgrade or another key is brought to one server after the other, and worth knowing.
+    for (const other of others) {
+      if (other.version !== version || other.keyFingerprint !== keyFingerprint) {
+        this.#log.warn({ version, keyFingerprint, other }, "another server has another version or key");
+      }
+    }
+  }
+
+  async #stopTrail(): Promise<void> {
+    if (this.#hasStarted) await this.#recordTask("server.stop", { version });
+    await this.#trail.stop();
+  }
+
+  async #recordTask(operation: string, details: Readonly<Record<string, unknown>>): Promise<void> {
+    const actor = `server ${this.#configuration.config.server.id}`;
+    try {
+      await this.#trail.add(
+        { kind: "task", operation, actor, actorId: null, address: null, details },
+        "success",
+      );
+    } catch (error) {
+      this.#log.error({ err: error, operation }, "an audit event could not be recorded");
+    }
   }
 
   #services(): Services {
     return {
       config: this.#configuration.config,
+      log: this.#log,
       cluster: this.#cluster,
       witness: this.#witness,
       reader: this.#reader,
       writer: this.#writer,
-      cipher: this.#cipher,
-      hasher: this.#hasher,
+      ...this.#keyed,
+      directory: this.#directory,
+      trail: this.#trail,
       adminTokenHash: this.#configuration.secrets.adminTokenHash,
       ready: () => this.#preparation.ready,
       schema: () => this.#preparation.schema,
@@ -234,28 +317,24 @@ export class Runtime {
     const { user } = config.postgres.migration;
     return migrate(this.#connectionSettings(database, user, secrets.migrationPassword), {
       applicationRole: config.postgres.application.user,
-      keyFingerprint: this.#cipher.keyId,
+      keyFingerprint: this.#keyed.cipher.keyId,
     });
   }
 
-  async #prune(): Promise<void> {
-    const { state, database } = this.health();
-    if (state !== "read-write" || database === null) return;
+  async #using(database: DatabaseName, work: (client: PoolClient) => Promise<void>): Promise<void> {
+    const client = await this.#cluster.pool(database).connect();
     try {
-      const client = await this.#cluster.pool(database).connect();
-      try {
-        const { rowCount } = await client.query(
-          `delete from vault.idempotency_keys where created_at < now() - interval '${keyLifetime}'`,
-        );
-        this.#log.debug({ rowCount }, "old idempotency keys removed");
-      } finally {
-        client.release();
-      }
-    } catch (error) {
-      const level = classifyFailure(error) === "other" ? "error" : "info";
-      this.#log[level]({ err: error }, "old idempotency keys could not be removed; tried again later");
+      await work(client);
+    } finally {
+      client.release();
     }
   }
+}
+
+/** The key that seals now may become an older one, but it must still open what it has sealed. */
+function keepsSealingKey(current: Configuration, next: Configuration): boolean {
+  const [sealing] = current.secrets.encryptionKeys;
+  return next.secrets.encryptionKeys.some((key) => sealing?.equals(key));
 }
 
 /** The entries that differ and that a running server cannot take over. */
@@ -269,8 +348,6 @@ function needsRestart(current: Configuration, next: Configuration): readonly str
       ? []
       : ["listen.trustedProxies"]),
     ...(next.config.stateDirectory === stateDirectory ? [] : ["stateDirectory"]),
-    ...(keyFingerprint(next.secrets.encryptionKey) === keyFingerprint(current.secrets.encryptionKey)
-      ? []
-      : ["encryptionKeyFile"]),
+    ...(keepsSealingKey(current, next) ? [] : ["encryptionKeyFile (the key that seals now is missing)"]),
   ];
 }

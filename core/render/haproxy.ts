@@ -1,3 +1,4 @@
+import { gatewayHeader } from "../gatewayToken.ts";
 import { endpoint, internalPorts, type Topology } from "../topology.ts";
 import { configurationFolder } from "./files.ts";
 
@@ -18,8 +19,10 @@ export const dutyTiming = { interval: 500, fastInterval: 100, timeout: 2000, fal
 /**
  * `haproxy.cfg`: one TLS entry point; primary → secondary → read-only by the servers' own health. The first server that
  * lives and is on duty serves; with none on duty, the first one alive says itself why it cannot.
+ *
+ * @param token by which the servers know the gateway, and believe whom it forwards for
  */
-export function renderHaproxy(topology: Topology): string {
+export function renderHaproxy(topology: Topology, token: string): string {
   const servers = topology.servers.map((server, index) => {
     const { address, port } = endpoint(topology.gateway, server);
     const role = index === 0 ? "" : " backup";
@@ -71,6 +74,7 @@ frontend entry
     http-response set-header Strict-Transport-Security max-age=31536000
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Forwarded-Proto https
+    http-request set-header ${gatewayHeader} ${token}
     http-request set-header Idempotency-Key %[uuid()] if { method POST PUT PATCH DELETE } !{ req.hdr(Idempotency-Key) -m found }
     default_backend servers
 

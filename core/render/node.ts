@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Credentials, KeyPair } from "../credentials.ts";
+import { gatewayToken } from "../gatewayToken.ts";
 import type { Settings } from "../settings.ts";
 import type { DatabaseNode, GatewayNode, ServerNode, Topology } from "../topology.ts";
 import { renderDatabaseNode } from "./databaseNode.ts";
@@ -79,7 +80,10 @@ function serverFiles(server: ServerNode, input: RenderInput): readonly Configura
 
 function gatewayFiles({ topology, credentials, certificate }: RenderInput): readonly ConfigurationFile[] {
   return [
-    { name: "haproxy.cfg", content: renderHaproxy(topology) },
+    {
+      name: "haproxy.cfg",
+      content: renderHaproxy(topology, gatewayToken(Buffer.from(credentials.encryptionKey, "base64"))),
+    },
     { name: "503.http", content: renderUnavailable() },
     { name: "gateway.pem", content: `${certificate.certificate}${certificate.key}` },
     { name: "ca.crt", content: credentials.authority.certificate },

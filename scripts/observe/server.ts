@@ -69,6 +69,10 @@ const healthSchema = z.object({
   database: z.string().nullable(),
   timeline: z.number().nullable(),
   since: z.string(),
+  pack: z
+    .object({ version: z.string(), keyFingerprint: z.string(), schema: z.string().nullable() })
+    .nullable()
+    .default(null),
 });
 
 const witnessSchema = z.object({ systemId: z.string().nullable(), highestTimeline: z.number().nullable() });

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { type ServerConfig, serverConfigSchema } from "../../core/serverConfig.ts";
-import { decodeKey } from "../crypto/keys.ts";
+import { decodeKeys } from "../crypto/keys.ts";
 import { ConfigurationError } from "./error.ts";
 
 /** The configuration together with the content of every file that it names. */
@@ -12,8 +12,8 @@ export interface Configuration {
     readonly ca: string;
     readonly applicationPassword: string;
     readonly migrationPassword: string;
-    /** 32 bytes. */
-    readonly encryptionKey: Buffer;
+    /** 32 bytes each. The first seals; the others are older or coming ones, and only open. */
+    readonly encryptionKeys: readonly Buffer[];
     /** SHA-256 of the administrator's token: 32 bytes. */
     readonly adminTokenHash: Buffer;
   };
@@ -27,11 +27,14 @@ export interface Configuration {
 export async function loadConfiguration(path: string): Promise<Configuration> {
   const config = parseConfiguration(path, await readText(path, path));
   const issues: string[] = [];
+  const unreadable: (readonly [place: number, issue: string])[] = [];
+  let files = 0;
   const read = async (name: string, file: string): Promise<string> => {
+    const place = files++;
     try {
       return await readText(path, file);
     } catch (error) {
-      issues.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      unreadable.push([place, `${name}: ${error instanceof Error ? error.message : String(error)}`]);
       return "";
     }
   };
@@ -45,12 +48,14 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
       read("encryptionKeyFile", config.encryptionKeyFile),
       read("adminTokenHashFile", config.adminTokenHashFile),
     ]);
-  // The files were read side by side: the order in which they failed says nothing.
-  if (issues.length > 0) throw new ConfigurationError(path, issues.sort());
+  if (unreadable.length > 0) {
+    const inOrder = unreadable.sort(([a], [b]) => a - b).map(([, issue]) => issue);
+    throw new ConfigurationError(path, inOrder);
+  }
 
-  const encryptionKey = decodeKey(key);
-  if (encryptionKey === null) {
-    issues.push(`encryptionKeyFile: ${config.encryptionKeyFile} is not 32 bytes in base64`);
+  const encryptionKeys = decodeKeys(key);
+  if (encryptionKeys === null) {
+    issues.push(`encryptionKeyFile: ${config.encryptionKeyFile} is not 32 bytes in base64, one key a line`);
   }
   if (!/^[0-9a-f]{64}$/i.test(tokenHash.trim())) {
     issues.push(`adminTokenHashFile: ${config.adminTokenHashFile} is not a SHA-256 in hex (64 digits)`);
@@ -61,7 +66,7 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
   ] as const) {
     if (text.trim() === "") issues.push(`${name}: the file is empty`);
   }
-  if (issues.length > 0 || encryptionKey === null) throw new ConfigurationError(path, issues);
+  if (issues.length > 0 || encryptionKeys === null) throw new ConfigurationError(path, issues);
 
   return {
     config,
@@ -71,7 +76,7 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
       ca,
       applicationPassword: withoutNewline(applicationPassword),
       migrationPassword: withoutNewline(migrationPassword),
-      encryptionKey,
+      encryptionKeys,
       adminTokenHash: Buffer.from(tokenHash.trim(), "hex"),
     },
   };

@@ -22,16 +22,26 @@ export class DecryptionError extends Error {
   }
 }
 
-/** AES-256-GCM under one key file. */
+/** AES-256-GCM under the keys of one key file. */
 export class Cipher {
+  /** Fingerprint of the key that seals. */
   readonly keyId: string;
   readonly #key: Buffer;
+  readonly #keys: ReadonlyMap<string, Buffer>;
 
-  /** @param key 32 bytes, the content of the key file. */
-  constructor(key: Buffer) {
-    if (key.length !== 32) throw new RangeError(`encryption key: ${key.length} bytes, 32 are needed`);
-    this.keyId = keyFingerprint(key);
-    this.#key = deriveKey(key, "encryption");
+  /** @param keys 32 bytes each, the content of the key file: the first seals, all of them open. */
+  constructor(...keys: readonly [Buffer, ...Buffer[]]) {
+    for (const { length } of keys) {
+      if (length !== 32) throw new RangeError(`encryption key: ${length} bytes, 32 are needed`);
+    }
+    this.keyId = keyFingerprint(keys[0]);
+    this.#key = deriveKey(keys[0], "encryption");
+    this.#keys = new Map(keys.map((key) => [keyFingerprint(key), deriveKey(key, "encryption")]));
+  }
+
+  /** Fingerprints of all keys, the one that seals first. */
+  get keyIds(): readonly string[] {
+    return [...this.#keys.keys()];
   }
 
   /** Seals `secret` for the resource with this id: it opens for no other. */
@@ -49,16 +59,17 @@ export class Cipher {
    * @throws DecryptionError when it was sealed by another key, for another resource, or was altered.
    */
   open(resourceId: string, sealed: Sealed): string {
-    if (sealed.keyId !== this.keyId) {
+    const key = this.#keys.get(sealed.keyId);
+    if (key === undefined) {
       throw new DecryptionError(
-        `the secret of resource ${resourceId} is sealed by key ${sealed.keyId}, this server has ${this.keyId}`,
+        `the secret of resource ${resourceId} is sealed by key ${sealed.keyId}, this server has ${this.keyIds.join(", ")}`,
       );
     }
     if (sealed.nonce.length !== nonceBytes || sealed.ciphertext.length < tagBytes) {
       throw new DecryptionError(`the stored secret of resource ${resourceId} is damaged`);
     }
     const split = sealed.ciphertext.length - tagBytes;
-    const decipher = createDecipheriv(algorithm, this.#key, sealed.nonce, { authTagLength: tagBytes });
+    const decipher = createDecipheriv(algorithm, key, sealed.nonce, { authTagLength: tagBytes });
     decipher.setAAD(associatedData(resourceId, sealed.keyId));
     decipher.setAuthTag(sealed.ciphertext.subarray(split));
     try {

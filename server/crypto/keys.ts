@@ -8,6 +8,14 @@ export function decodeKey(text: string): Buffer | null {
   return key.length === 32 ? key : null;
 }
 
+/** The keys of a key file, one a line; null if there is none, a line is wrong or a key occurs twice. */
+export function decodeKeys(text: string): readonly Buffer[] | null {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  const keys = lines.flatMap((line) => decodeKey(line) ?? []);
+  const different = new Set(keys.map((key) => key.toString("base64"))).size;
+  return keys.length > 0 && keys.length === lines.length && different === keys.length ? keys : null;
+}
+
 /**
  * A name for the key that tells nothing about it: 32 hex digits, derived one-way.
  * Stored with every ciphertext and in the database, compared at start.
@@ -17,12 +25,24 @@ export function keyFingerprint(key: Buffer): string {
 }
 
 /** A key of 32 bytes for one purpose, so that no key is ever used for two. */
-export function deriveKey(key: Buffer, purpose: "encryption" | "idempotency"): Buffer {
+export function deriveKey(
+  key: Buffer,
+  purpose: "encryption" | "idempotency" | "session" | "generated",
+): Buffer {
   return derive(key, purpose, 32);
 }
 
 function derive(key: Buffer, purpose: string, length: number): Buffer {
   return Buffer.from(hkdfSync("sha256", key, "", `pg-continuity/${purpose}/1`, length));
+}
+
+/** True if `text` is one of these; takes the same time whichever it is. */
+export function matchesAny(text: string, known: readonly string[]): boolean {
+  const given = createHash("sha256").update(text, "utf8").digest();
+  const matches = known.map((one) =>
+    timingSafeEqual(given, createHash("sha256").update(one, "utf8").digest()),
+  );
+  return matches.includes(true);
 }
 
 /** True if the SHA-256 of `token` is `hash` (32 bytes); takes the same time whether or not it is. */

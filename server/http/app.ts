@@ -1,14 +1,23 @@
 import { randomUUID } from "node:crypto";
 import type { Server as SecureServer } from "node:https";
+import cookie from "@fastify/cookie";
 import rateLimit from "@fastify/rate-limit";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../log.ts";
-import { version } from "../version.ts";
+import { accountOperations } from "./accountRoutes.ts";
+import { auditOperations } from "./auditRoutes.ts";
 import { authentication, type SignIn } from "./authentication.ts";
+import { addressOf, rememberAddress } from "./clientAddress.ts";
 import { healthRoutes } from "./healthRoutes.ts";
+import { keyOperations } from "./keyRoutes.ts";
+import { Operations } from "./operation.ts";
 import { HttpProblem, problemFor, problemOf, sendProblem } from "./problem.ts";
-import { administrator, resourceRoutes } from "./resourceRoutes.ts";
+import { resourceOperations } from "./resourceRoutes.ts";
 import type { Services } from "./services.ts";
+import { sessionOperations } from "./sessionRoutes.ts";
+import { statusOperations } from "./statusRoutes.ts";
+import { taskOperations } from "./taskRoutes.ts";
+import { tokenOperations } from "./tokenRoutes.ts";
 
 const bodyLimitBytes = 128 * 1024;
 /** To receive a request; to answer one see `handlerTimeout`. */
@@ -68,8 +77,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
 
+  await app.register(cookie);
   await app.register(rateLimit, { global: false });
   app.addHook("onRequest", async (request, reply) => {
+    rememberAddress(request, services().gatewayTokens);
     reply.headers({ ...securityHeaders, "x-served-by": server, "x-request-id": request.id });
   });
   // Otherwise a connection whose request is finished while the server stops would stay open, idle.
@@ -86,17 +97,19 @@ export async function createApp(options: AppOptions): Promise<App> {
   );
 
   healthRoutes(app, services);
-  const api = async (scope: App): Promise<void> => apiRoutes(scope, options, authentication(app, services));
-  await app.register(api, { prefix: "/api" });
+  await app.register(async (scope: App) => apiRoutes(scope, options, authentication(app, services)));
   return app;
 }
 
 /** Everything under `/api`: signed in, logged, never cached. */
-async function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): Promise<void> {
-  api.addHook("onRequest", async (_request, reply) => {
+function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): void {
+  api.addHook("onRequest", async (request, reply) => {
     reply.header("cache-control", "no-store");
+    const { access, needsVault } = request.routeOptions.config;
+    if (access !== undefined && access !== "anyone") await signedIn(request, reply, access);
+    // Until the key is known to be the right one, nothing is sealed or opened with it.
+    if (needsVault === true && !services().ready()) throw notPrepared();
   });
-  api.addHook("onRequest", signedIn);
   api.addHook("onResponse", async (request, reply) => {
     log.info(
       {
@@ -105,31 +118,21 @@ async function apiRoutes(api: App, { log, services }: AppOptions, signedIn: Sign
         path: pathOf(request.url),
         status: reply.statusCode,
         milliseconds: Math.round(reply.elapsedTime * 10) / 10,
-        address: request.ip,
+        address: addressOf(request),
         database: reply.getHeader("x-database"),
       },
       "request",
     );
   });
-  statusRoutes(api, services);
-  await api.register(async (vault: App) => {
-    // Until the key is known to be the right one, nothing is sealed or opened with it.
-    vault.addHook("onRequest", async () => {
-      if (!services().ready()) throw notPrepared();
-    });
-    resourceRoutes(vault, services);
-  });
-}
-
-function statusRoutes(api: App, services: () => Services): void {
-  api.get("/whoami", (_request, reply) => {
-    const { config } = services();
-    return reply.send({ actor: administrator, authentication: "token", server: config.server });
-  });
-  api.get("/version", (_request, reply) => {
-    const { cipher, schema } = services();
-    return reply.send({ version, node: process.version, keyFingerprint: cipher.keyId, schema: schema() });
-  });
+  const operations = new Operations(api);
+  statusOperations(operations, services);
+  resourceOperations(operations, services);
+  sessionOperations(api, operations, services);
+  accountOperations(api, operations, services);
+  tokenOperations(operations, services);
+  keyOperations(operations, services);
+  auditOperations(operations, services);
+  taskOperations(operations, services);
 }
 
 function notPrepared(): HttpProblem {

@@ -1,5 +1,6 @@
 import { databaseRole } from "../databases/view.ts";
 import { healthPaths, healthStatus } from "../health.ts";
+import { version } from "../version.ts";
 import type { App } from "./app.ts";
 import type { Services } from "./services.ts";
 
@@ -7,11 +8,13 @@ import type { Services } from "./services.ts";
 export function healthRoutes(app: App, services: () => Services): void {
   for (const path of healthPaths) {
     app.get(path, { logLevel: "warn" }, (_request, reply) => {
-      const { since, observedAt, ...health } = services().health();
+      const { health: assess, cipher, schema } = services();
+      const { since, observedAt, ...health } = assess();
+      const pack = { version, keyFingerprint: cipher.keyId, schema: schema().at(-1) ?? null };
       return reply
         .code(healthStatus(path, health))
         .header("cache-control", "no-store")
-        .send({ ...health, since: isoTime(since), observedAt: isoTime(observedAt) });
+        .send({ ...health, since: isoTime(since), observedAt: isoTime(observedAt), pack });
     });
   }
 

@@ -1,8 +1,10 @@
 import type { FastifyReply } from "fastify";
+import { PasswordsOverloaded } from "../accounts/passwords.ts";
+import { SpoolUnavailable } from "../audit/spool.ts";
 import { DecryptionError } from "../crypto/cipher.ts";
 import { errorCode } from "../databases/errors.ts";
 import { ReadUnavailable } from "../databases/reader.ts";
-import { IdempotencyMismatch, WriteUnavailable } from "../writes/errors.ts";
+import { IdempotencyMismatch, Refused, WriteUnavailable } from "../writes/errors.ts";
 
 /** An answer that says what went wrong, as RFC 9457 describes it. */
 export interface Problem {
@@ -25,6 +27,11 @@ const titles = {
   "invalid-input": "The request has wrong values",
   "not-signed-in": "Sign in first",
   "too-many-failed-sign-ins": "Too many failed sign-ins",
+  "not-allowed": "The role does not allow it",
+  "forged-request": "The request did not come from a page of this site",
+  "wrong-password": "The password is wrong",
+  "no-session": "There is no session or account to do this with",
+  conflict: "It contradicts what is there",
   "not-found": "There is no such thing here",
   "idempotency-mismatch": "The idempotency key was used before",
   "read-only-continuity": "Read-only continuity: nothing can be changed now",
@@ -32,6 +39,7 @@ const titles = {
   "no-database": "No database can be reached",
   "not-prepared": "The server is not prepared yet",
   overloaded: "Too many requests are waiting",
+  "audit-unavailable": "The audit cannot be written",
   "damaged-secret": "The stored secret cannot be opened",
   stopping: "The server is stopping",
   "time-limit": "The request took too long",
@@ -40,7 +48,7 @@ const titles = {
 export type ProblemKind = keyof typeof titles;
 
 /** A problem that a handler answers with. */
-export class HttpProblem extends Error {
+export class HttpProblem extends Refused {
   readonly problem: Problem;
 
   constructor(kind: ProblemKind, status: number, detail: string, more: Partial<Problem> = {}) {
@@ -68,6 +76,17 @@ export function problemFor(error: unknown): Problem {
   }
   if (error instanceof ReadUnavailable) {
     return problemOf(error.kind, 503, error.message, { retryAfterSeconds: 2 });
+  }
+  if (error instanceof SpoolUnavailable) {
+    return problemOf(
+      "audit-unavailable",
+      503,
+      "Nothing is revealed that cannot be recorded: neither a database nor this server's disk takes audit events now.",
+      { retryAfterSeconds: 10 },
+    );
+  }
+  if (error instanceof PasswordsOverloaded) {
+    return problemOf("overloaded", 503, "Too many passwords are being checked.", { retryAfterSeconds: 2 });
   }
   if (error instanceof IdempotencyMismatch) return problemOf("idempotency-mismatch", 422, error.message);
   if (error instanceof DecryptionError) {

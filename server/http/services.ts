@@ -1,21 +1,32 @@
 import type { ServerConfig } from "../../core/serverConfig.ts";
+import type { Directory } from "../accounts/directory.ts";
+import type { Generator } from "../accounts/generated.ts";
+import type { Sessions } from "../accounts/sessions.ts";
+import type { AuditTrail } from "../audit/trail.ts";
 import type { Cipher } from "../crypto/cipher.ts";
 import type { Cluster } from "../databases/cluster.ts";
 import type { Reader } from "../databases/reader.ts";
 import type { Witness } from "../databases/witness.ts";
 import type { Health } from "../health.ts";
+import type { Logger } from "../log.ts";
 import type { RequestHasher } from "../writes/idempotency.ts";
 import type { Writer } from "../writes/writer.ts";
 
 /** What the routes need. Read anew for each request, because a reload replaces parts of it. */
 export interface Services {
   readonly config: ServerConfig;
+  readonly log: Logger;
   readonly cluster: Cluster;
   readonly witness: Witness;
   readonly reader: Reader;
   readonly writer: Writer;
   readonly cipher: Cipher;
   readonly hasher: RequestHasher;
+  readonly sessions: Sessions;
+  readonly generator: Generator;
+  readonly gatewayTokens: readonly string[];
+  readonly directory: Directory;
+  readonly trail: AuditTrail;
   /** SHA-256 of the administrator's token. */
   readonly adminTokenHash: Buffer;
   /** True once the schema is there and the key is known to be the right one. */

@@ -1,4 +1,9 @@
 import { type Kysely, type Migration, sql } from "kysely";
+import type { Pool } from "pg";
+import { accounts } from "./accounts.ts";
+import { audit } from "./audit.ts";
+import { rotation } from "./rotation.ts";
+import { schedule } from "./schedule.ts";
 
 /** What the migrations need to know of this server. */
 export interface MigrationContext {
@@ -6,6 +11,8 @@ export interface MigrationContext {
   readonly applicationRole: string;
   /** Fingerprint of the key that seals the secrets of this database from its first day. */
   readonly keyFingerprint: string;
+  /** Other connections of the migration role, for the job library's own migrations. Whoever asks ends them. */
+  readonly pool: () => Pool;
 }
 
 /** All migrations by name, forward only, run in the order of their names. */
@@ -14,12 +21,22 @@ export function migrations(context: MigrationContext): Record<string, Migration>
     "0001-resources": { up: (db) => resources(db, context) },
     "0002-replays": { up: replays },
     "0003-deletes": { up: (db) => deletes(db, context) },
+    "0004-accounts": { up: (db) => accounts(db, context.applicationRole) },
+    "0005-rotation": { up: (db) => rotation(db, context.applicationRole) },
+    "0006-audit": { up: (db) => audit(db, context.applicationRole) },
+    "0007-schedule": { up: (db) => schedule(db, context.applicationRole, context.pool) },
   };
 }
 
 /** The names of all migrations of this version, in order. */
 export const migrationNames: readonly string[] = Object.keys(
-  migrations({ applicationRole: "", keyFingerprint: "" }),
+  migrations({
+    applicationRole: "",
+    keyFingerprint: "",
+    pool: () => {
+      throw new Error("only the names are asked for");
+    },
+  }),
 ).sort();
 
 // Forward only, and the driver's type parameter means "any schema".

@@ -18,21 +18,22 @@ const statementTimeoutSeconds = 300;
  */
 export async function migrate(
   settings: ConnectionSettings,
-  context: MigrationContext,
+  context: Omit<MigrationContext, "pool">,
 ): Promise<readonly string[]> {
   const sockets = new Set<Socket>();
-  const pool = new pg.Pool({
-    ...clientOptions({ ...settings, statementTimeoutSeconds }, sockets),
-    max: 1,
-  });
-  const idleErrors: Error[] = []; // A broken idle connection shows in the next statement.
-  pool.on("error", (error) => idleErrors.push(error));
-  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  const newPool = (): pg.Pool => {
+    const options = clientOptions({ ...settings, statementTimeoutSeconds }, sockets);
+    const pool = new pg.Pool({ ...options, max: 1 });
+    const idleErrors: Error[] = []; // A broken idle connection shows in the next statement.
+    pool.on("error", (error) => idleErrors.push(error));
+    return pool;
+  };
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: newPool() }) });
   try {
     if (await isUpToDate(db)) return [];
     const migrator = new Migrator({
       db,
-      provider: { getMigrations: () => Promise.resolve(migrations(context)) },
+      provider: { getMigrations: () => Promise.resolve(migrations({ ...context, pool: newPool })) },
       migrationTableSchema: "vault",
       migrationTableName: "schema_migrations",
       migrationLockTableName: "schema_migrations_lock",

@@ -1,22 +1,31 @@
 import type { ClientBase } from "pg";
 import type { Sealed } from "../crypto/cipher.ts";
-import type { ListQuery, Resource } from "./schema.ts";
+import { utc } from "../databases/columns.ts";
+import type { ListQuery, Resource, UpdateResource } from "./schema.ts";
 
-/** Times leave the database as text, in one form whatever its settings are. */
-const columns = `id, name, account,
-  to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "createdAt",
-  to_char(updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "updatedAt"`;
+const columns = `id, name, account, ${utc("created_at", "createdAt")}, ${utc("updated_at", "updatedAt")},
+  ${utc("rotated_at", "rotatedAt")}, rotate_every_days as "rotateEveryDays"`;
+
+/** Of a resource whose secret is older than it may be. */
+export const dueCondition =
+  "rotate_every_days is not null and rotated_at + make_interval(days => rotate_every_days) < now()";
 
 export async function insertResource(
   client: ClientBase,
-  resource: { readonly id: string; readonly name: string; readonly account: string; readonly sealed: Sealed },
+  resource: {
+    readonly id: string;
+    readonly name: string;
+    readonly account: string;
+    readonly rotateEveryDays: number | null;
+    readonly sealed: Sealed;
+  },
 ): Promise<Resource> {
-  const { id, name, account, sealed } = resource;
+  const { id, name, account, rotateEveryDays, sealed } = resource;
   const { rows } = await client.query<Resource>({
     name: "insert-resource",
-    text: `insert into vault.resources (id, name, account, secret_key_id, secret_nonce, secret_ciphertext)
-           values ($1, $2, $3, $4, $5, $6) returning ${columns}`,
-    values: [id, name, account, sealed.keyId, sealed.nonce, sealed.ciphertext],
+    text: `insert into vault.resources (id, name, account, rotate_every_days, secret_key_id, secret_nonce,
+             secret_ciphertext) values ($1, $2, $3, $4, $5, $6, $7) returning ${columns}`,
+    values: [id, name, account, rotateEveryDays, sealed.keyId, sealed.nonce, sealed.ciphertext],
   });
   const row = rows[0];
   if (row === undefined) throw new Error("the insert returned no row");
@@ -32,15 +41,57 @@ export async function listResources(
     name: "list-resources",
     text: `select ${columns} from vault.resources
            where ($1::text is null or name ilike $1) and ($2::text is null or (name, id) > ($2, $3::uuid))
+             and ($5::text is null or name ilike $5 or account ilike $5)
+             and ($6::boolean is null or $6 = (${dueCondition}))
            order by name, id limit $4`,
     values: [
-      query.name === undefined ? null : `%${query.name.replace(/[\\%_]/g, "\\$&")}%`,
+      containing(query.name),
       query.after?.[0] ?? null,
       query.after?.[1] ?? null,
       query.limit + 1,
+      containing(query.search),
+      query.due === undefined ? null : query.due === "true",
     ],
   });
   return { items: rows.slice(0, query.limit), more: rows.length > query.limit };
+}
+
+/** The pattern for ILIKE that finds `part` anywhere, taken literally. */
+function containing(part: string | undefined): string | null {
+  return part === undefined ? null : `%${part.replace(/[\\%_]/g, "\\$&")}%`;
+}
+
+/** Changes what is not secret. Returns null where there is none. */
+export async function updateResource(
+  client: ClientBase,
+  id: string,
+  change: UpdateResource,
+): Promise<Resource | null> {
+  const { rows } = await client.query<Resource>({
+    name: "update-resource",
+    text: `update vault.resources set name = coalesce($2, name), account = coalesce($3, account),
+             rotate_every_days = case when $4 then $5::int else rotate_every_days end, updated_at = now()
+           where id = $1 returning ${columns}`,
+    values: [
+      id,
+      change.name ?? null,
+      change.account ?? null,
+      change.rotateEveryDays !== undefined,
+      change.rotateEveryDays ?? null,
+    ],
+  });
+  return rows[0] ?? null;
+}
+
+/** Replaces the secret. Returns null where there is none. */
+export async function rotateSecret(client: ClientBase, id: string, sealed: Sealed): Promise<Resource | null> {
+  const { rows } = await client.query<Resource>({
+    name: "rotate-secret",
+    text: `update vault.resources set secret_key_id = $2, secret_nonce = $3, secret_ciphertext = $4,
+             rotated_at = now(), updated_at = now() where id = $1 returning ${columns}`,
+    values: [id, sealed.keyId, sealed.nonce, sealed.ciphertext],
+  });
+  return rows[0] ?? null;
 }
 
 /** Deletes a resource with its secret. Returns what it was, null where there is none. */
@@ -62,10 +113,13 @@ export async function findResource(client: ClientBase, id: string): Promise<Reso
   return rows[0] ?? null;
 }
 
-export async function findSealedSecret(client: ClientBase, id: string): Promise<Sealed | null> {
-  const { rows } = await client.query<Sealed>({
+export async function findSealedSecret(
+  client: ClientBase,
+  id: string,
+): Promise<(Sealed & { readonly name: string }) | null> {
+  const { rows } = await client.query<Sealed & { readonly name: string }>({
     name: "find-secret",
-    text: `select secret_key_id as "keyId", secret_nonce as nonce, secret_ciphertext as ciphertext
+    text: `select name, secret_key_id as "keyId", secret_nonce as nonce, secret_ciphertext as ciphertext
            from vault.resources where id = $1`,
     values: [id],
   });

@@ -22,8 +22,11 @@ export class WriteUnavailable extends Error {
   }
 }
 
+/** The work of a write refuses: nothing is written, and to try again would not help. */
+export class Refused extends Error {}
+
 /** The same idempotency key was used for a different request. Answered with 422. */
-export class IdempotencyMismatch extends Error {
+export class IdempotencyMismatch extends Refused {
   constructor() {
     super("this Idempotency-Key was used before for a different request; use a new key for a new request");
     this.name = "IdempotencyMismatch";

@@ -10,18 +10,20 @@ export const idempotencyKeyPattern = /^[\x21-\x7e]{1,200}$/;
  * by whoever reads the database.
  */
 export class RequestHasher {
-  readonly #key: Buffer;
+  readonly #keys: readonly Buffer[];
 
-  /** @param encryptionKey 32 bytes, the content of the key file. */
-  constructor(encryptionKey: Buffer) {
-    this.#key = deriveKey(encryptionKey, "idempotency");
+  /** @param encryptionKeys 32 bytes each, the content of the key file, the current one first. */
+  constructor(...encryptionKeys: readonly [Buffer, ...Buffer[]]) {
+    this.#keys = encryptionKeys.map((key) => deriveKey(key, "idempotency"));
   }
 
-  /** Equal for equal operation and body, whatever the order of the body's fields. 32 bytes. */
-  hash(operation: string, body: unknown): Buffer {
-    return createHmac("sha256", this.#key)
-      .update(canonicalJson([operation, body]))
-      .digest();
+  /**
+   * Equal for equal operation and body, whatever the order of the body's fields. 32 bytes for each key: the first is
+   * recorded, any of them is recognised, so that a key file may change between a request and its repetition.
+   */
+  hashes(operation: string, body: unknown): readonly Buffer[] {
+    const text = canonicalJson([operation, body]);
+    return this.#keys.map((key) => createHmac("sha256", key).update(text).digest());
   }
 }
 

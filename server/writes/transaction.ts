@@ -1,15 +1,20 @@
 import type { PoolClient } from "pg";
-import { IdempotencyMismatch } from "./errors.ts";
+import type { DatabaseName } from "../../core/vocabulary.ts";
+import type { AuditEvent } from "../audit/event.ts";
+import { auditColumns, auditValues } from "../audit/store.ts";
+import { IdempotencyMismatch, Refused } from "./errors.ts";
 
 /** One write: what it is called, who asks, and what it does inside a transaction. */
 export interface WriteRequest {
   /** Whose key it is: keys of different actors never meet. */
   readonly actor: string;
   readonly key: string;
-  /** 32 bytes, see `RequestHasher`. */
-  readonly requestHash: Buffer;
-  /** Statements on `client` only; no other effect, because it may run again after a failure. */
-  readonly work: (client: PoolClient) => Promise<WriteResponse>;
+  /** 32 bytes each, see `RequestHasher`: the first is recorded, any of them is recognised. */
+  readonly requestHashes: readonly Buffer[];
+  /** Statements on `client` only; no other effect, because it may run again after a failure. Throws Refused. */
+  readonly work: (client: PoolClient, database: DatabaseName) => Promise<WriteResponse>;
+  /** The event that tells of the write, stored with it. */
+  readonly audit: (response: WriteResponse) => AuditEvent;
 }
 
 /** What is kept under the key and answered again for the same request. Carries no secret. */
@@ -40,9 +45,13 @@ export class TransactionFailure extends Error {
  * A key that is there already answers with what is recorded. Two equal requests at the same time
  * wait for each other at the key's unique index.
  *
- * @throws IdempotencyMismatch, or TransactionFailure with the driver's error as its cause.
+ * @throws Refused (IdempotencyMismatch is one), or TransactionFailure with the driver's error as its cause.
  */
-export async function transact(client: PoolClient, request: WriteRequest): Promise<WriteResult> {
+export async function transact(
+  client: PoolClient,
+  database: DatabaseName,
+  request: WriteRequest,
+): Promise<WriteResult> {
   let commitSent = false;
   try {
     // Not "read write": a database that was closed to writes must refuse this.
@@ -51,7 +60,7 @@ export async function transact(client: PoolClient, request: WriteRequest): Promi
       name: "claim-key",
       text: `insert into vault.idempotency_keys (actor, key, request_hash) values ($1, $2, $3)
              on conflict (actor, key) do nothing`,
-      values: [request.actor, request.key, request.requestHash],
+      values: [request.actor, request.key, request.requestHashes[0]],
     });
     if (claimed.rowCount === 0) {
       const recorded = await readRecorded(client, request);
@@ -60,17 +69,23 @@ export async function transact(client: PoolClient, request: WriteRequest): Promi
       await commit(client);
       return recorded;
     }
-    const response = await request.work(client);
+    const response = await request.work(client, database);
     await client.query({
       name: "record-response",
-      text: "update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2",
-      values: [request.actor, request.key, response.status, JSON.stringify(response.body)],
+      text: `with recorded as (
+               update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2)
+             insert into vault.audit_events (${auditColumns})
+             values ($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+      values: [
+        ...[request.actor, request.key, response.status, JSON.stringify(response.body)],
+        ...auditValues(request.audit(response)),
+      ],
     });
     commitSent = true;
     await commit(client);
     return { ...response, replayed: false };
   } catch (error) {
-    if (error instanceof IdempotencyMismatch) {
+    if (error instanceof Refused) {
       await client.query("rollback");
       throw error;
     }
@@ -118,6 +133,6 @@ async function readRecorded(client: PoolClient, request: WriteRequest): Promise<
   });
   const row = rows[0];
   if (row === undefined) throw new Error("the idempotency key was removed while it was used");
-  if (!row.request_hash.equals(request.requestHash)) throw new IdempotencyMismatch();
+  if (!request.requestHashes.some((hash) => row.request_hash.equals(hash))) throw new IdempotencyMismatch();
   return { status: row.status, body: row.response, replayed: true };
 }

@@ -88,7 +88,7 @@ export class Writer {
     const client = await this.#cluster.pool(database).connect();
     let broken = true;
     try {
-      const result = await transact(client, request);
+      const result = await transact(client, database, request);
       broken = false;
       return result;
     } catch (error) {

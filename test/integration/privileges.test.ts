@@ -37,6 +37,8 @@ const refusals: readonly [role: DatabaseRole, database: string, statement: strin
   ["application", "vault", "CREATE TABLE vault.a_test (x int)", /permission denied/],
   ["application", "vault", "DROP TABLE vault.resources", /must be owner/],
   ["application", "vault", "TRUNCATE vault.resources", /permission denied/],
+  ["application", "vault", "UPDATE vault.audit_events SET actor = 'x'", /permission denied/],
+  ["application", "vault", "DELETE FROM vault.audit_events", /permission denied/],
   ["application", "vault", "SELECT * FROM pg_authid", /permission denied/],
   ["application", "postgres", "SELECT 1", /no pg_hba.conf entry|reject/],
   ["migration", "vault", "CREATE ROLE a_test", /permission denied/],

@@ -205,7 +205,8 @@ describe.sequential("application servers on a primary and a streaming standby", 
       ["GET", "/api/resources/1", undefined, {}, 400],
       ["GET", "/api/resources/%zz", undefined, {}, 400],
       ["GET", "/api/resources/00000000-0000-4000-8000-000000000000", undefined, {}, 404],
-      ["PATCH", `/api/resources/${created.id}`, undefined, {}, 404],
+      ["PATCH", `/api/resources/${created.id}`, undefined, {}, 400],
+      ["PUT", `/api/resources/${created.id}`, undefined, {}, 404],
       ["GET", "/nothing", undefined, {}, 404],
     ];
     for (const [method, path, body, headers, status] of cases) {

@@ -125,6 +125,7 @@ export function observedServer(name: ServerName): ServerObservation {
       database: isReadOnly ? "read-only" : "shared",
       timeline: 1,
       since: time,
+      pack: { version: "1.0.0", keyFingerprint: "0123456789abcdef", schema: "0007-schedule" },
     }),
   };
 }

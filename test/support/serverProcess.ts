@@ -26,6 +26,7 @@ export interface ServerProcessOptions {
   readonly encryptionKey: Buffer;
   readonly passwords: { readonly application: string; readonly migration: string };
   readonly writeHoldSeconds?: number;
+  readonly logLevel?: "debug" | "info";
 }
 
 /** The real program as a process of its own, with its own folder of files. */
@@ -43,13 +44,19 @@ export class ServerProcess {
     this.#agent = new Agent({ ca: options.authority.ca, keepAlive: true, maxSockets: 64 });
   }
 
+  /** Of the running process. */
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error(`${this.#options.id} does not run`);
+    return this.#child.pid;
+  }
+
   get folder(): string {
     return join(this.#options.folder, this.#options.id);
   }
 
   /** Writes configuration and files. Called again, it changes them. */
   async configure(changes: Partial<ServerProcessOptions> = {}): Promise<void> {
-    const { id, authority, databases, token, encryptionKey, passwords, writeHoldSeconds } = {
+    const { id, authority, databases, token, encryptionKey, passwords, writeHoldSeconds, logLevel } = {
       ...this.#options,
       ...changes,
     };
@@ -76,7 +83,7 @@ export class ServerProcess {
       adminTokenHashFile: file("token.sha256"),
       stateDirectory: file("state"),
       writeHoldSeconds: writeHoldSeconds ?? 5,
-      logLevel: "debug",
+      logLevel: logLevel ?? "debug",
     };
     await mkdir(this.folder, { recursive: true });
     await Promise.all([
@@ -124,7 +131,28 @@ export class ServerProcess {
   }
 
   /** Sends a request, signed in unless `headers` says otherwise. */
-  send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  async send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const { text, ...answer } = await this.request(method, path, body, headers);
+    return { ...answer, body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
+  }
+
+  /** The text of a GET that is no JSON. */
+  async text(path: string): Promise<string> {
+    return (await this.request("GET", path, undefined, {})).text;
+  }
+
+  /** Sends a request, and gives the answer's text as it is. */
+  request(
+    method: string,
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
+  ): Promise<Omit<Answer, "body"> & { readonly text: string }> {
     const payload = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const outgoing = request(
@@ -150,7 +178,7 @@ export class ServerProcess {
             resolve({
               status: incoming.statusCode ?? 0,
               headers: incoming.headers,
-              body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>),
+              text,
             });
           });
         },

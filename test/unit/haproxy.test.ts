@@ -4,7 +4,7 @@ import { topologyOf } from "../support/fixtures.ts";
 
 /** One section of the file: its name's line and what belongs to it. */
 const section = (name: string, config: Record<string, unknown> = {}) =>
-  renderHaproxy(topologyOf(config))
+  renderHaproxy(topologyOf(config), "token")
     .split(/\n(?=\S)/)
     .find((part) => part.startsWith(`${name}\n`)) ?? "";
 const serverLines = (config: Record<string, unknown>, backend = "servers") =>
@@ -24,7 +24,11 @@ describe("haproxy.cfg", () => {
   it("verifies each server's certificate against its own name", () => {
     expect(serverLines({})[1]).toContain("secondary-server:8443 check");
     expect(serverLines({})[1]).toContain("verifyhost secondary-server");
-    expect(renderHaproxy(topologyOf())).toMatch(/default-server ssl ca-file \S+ verify required/);
+    expect(renderHaproxy(topologyOf(), "token")).toMatch(/default-server ssl ca-file \S+ verify required/);
+  });
+
+  it("says who it is, so that servers believe whom it forwards for", () => {
+    expect(section("frontend entry")).toContain("http-request set-header x-pg-continuity-gateway token\n");
   });
 
   it("gives a request to the first server that lives and is on duty", () => {

@@ -229,6 +229,31 @@ const cases: readonly [name: string, observation: Observation, expected: Expecte
     },
   ],
   [
+    "a server has another version and another key than the others",
+    {
+      ...healthy,
+      servers: healthy.servers.map((server) =>
+        server.name === "secondary" && server.health.known
+          ? {
+              ...server,
+              health: known({
+                ...server.health.value,
+                pack: { version: "2.0.0", keyFingerprint: "fedcba9876543210", schema: null },
+              }),
+            }
+          : server,
+      ),
+    },
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [
+        /^servers: differ in version: primary 1\.0\.0, secondary 2\.0\.0, read-only 1\.0\.0\. Apply it again/,
+        /^servers: differ in keyFingerprint: primary 0123456789abcdef, secondary fedcba.*Give every server the same key/,
+      ],
+    },
+  ],
+  [
     "the gateway's container is missing",
     { ...healthy, gateway: known({ state: "missing" }) },
     { phase: "degraded", verdict: "degraded", findings: [/^gateway: its container is missing\. Start it/] },

@@ -50,7 +50,7 @@ describe("loadConfiguration", () => {
     const { config: loaded, secrets } = await loadConfiguration(await write());
     expect(loaded).toMatchObject({ writeHoldSeconds: 5, listen: { address: "0.0.0.0", trustedProxies: [] } });
     expect(secrets.applicationPassword).toBe("p1");
-    expect(secrets.encryptionKey).toHaveLength(32);
+    expect(secrets.encryptionKeys.map(({ length }) => length)).toEqual([32]);
   });
 
   test.each<[string, Record<string, string>, RegExp]>([

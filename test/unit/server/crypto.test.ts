@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { Cipher, DecryptionError } from "../../../server/crypto/cipher.ts";
-import { decodeKey, keyFingerprint, matchesHash } from "../../../server/crypto/keys.ts";
+import { decodeKey, decodeKeys, keyFingerprint, matchesHash } from "../../../server/crypto/keys.ts";
 
 const key = randomBytes(32);
 const id = "0b8d0c1e-8b5a-4d3c-9a41-0f6b5f0a6a10";
@@ -38,6 +38,15 @@ describe("Cipher", () => {
     expect(message).not.toContain(key.toString("hex").slice(0, 8));
   });
 
+  test("should open what an older key of the file has sealed, and seal with the first", () => {
+    const [old, fresh] = [randomBytes(32), randomBytes(32)];
+    const sealed = new Cipher(old).seal(id, "s3cret");
+    const both = new Cipher(fresh, old);
+    expect(both.open(id, sealed)).toBe("s3cret");
+    expect(both.seal(id, "s3cret").keyId).toBe(keyFingerprint(fresh));
+    expect(both.keyIds).toEqual([keyFingerprint(fresh), keyFingerprint(old)]);
+  });
+
   test("should refuse a key of another length", () => {
     expect(() => new Cipher(randomBytes(16))).toThrow("16 bytes, 32 are needed");
   });
@@ -69,4 +78,10 @@ describe("keys", () => {
     expect(matchesHash("Token", hash)).toBe(false);
     expect(matchesHash("", hash)).toBe(false);
   });
+});
+
+test("a key file may hold several keys, each once", () => {
+  const [one, two] = [randomBytes(32).toString("base64"), randomBytes(32).toString("base64")];
+  expect(decodeKeys(`${one}\n${two}\n`)?.map((key) => key.toString("base64"))).toEqual([one, two]);
+  for (const text of ["", `${one}\n${one}`, `${one}\nc2hvcnQ=`]) expect(decodeKeys(text)).toBeNull();
 });

@@ -1,0 +1,205 @@
+import type { ClientBase } from "pg";
+import { utc } from "../databases/columns.ts";
+import type { AuditEvent } from "./event.ts";
+
+const columns =
+  "server, sequence, id, at, kind, operation, outcome, actor, actor_id, object, object_name, address, details";
+
+/** One event's values, in the order of `auditColumns`; used by the write that it tells of, in its transaction. */
+export function auditValues(event: AuditEvent): readonly unknown[] {
+  return [
+    event.server,
+    event.sequence,
+    event.id,
+    event.at,
+    event.kind,
+    event.operation,
+    event.outcome,
+    event.actor,
+    event.actorId,
+    event.object,
+    event.objectName,
+    event.address,
+    JSON.stringify(event.details),
+  ];
+}
+export const auditColumns = columns;
+
+/**
+ * Adds events that are not there yet: the same server and number is the same event.
+ *
+ * @throws when a number is taken by another event: two servers have one name, or a state volume was lost.
+ */
+export async function insertEvents(client: ClientBase, events: readonly AuditEvent[]): Promise<void> {
+  const rows = events.map(({ actorId, objectName, ...event }) => ({
+    ...event,
+    actor_id: actorId,
+    object_name: objectName,
+  }));
+  const json = JSON.stringify(rows);
+  const { rowCount } = await client.query({
+    name: "insert-audit",
+    text: `insert into vault.audit_events (${columns})
+           select ${columns} from json_to_recordset($1) as e (server text, sequence bigint, id uuid, at timestamptz,
+             kind text, operation text, outcome text, actor text, actor_id text, object text, object_name text,
+             address text, details json)
+           on conflict (server, sequence) do nothing`,
+    values: [json],
+  });
+  if (rowCount === events.length) return;
+  const { rows: taken } = await client.query<{ sequence: string }>(
+    `select e.sequence from json_to_recordset($1) as e (server text, sequence bigint, id uuid)
+     join vault.audit_events a using (server, sequence) where a.id <> e.id`,
+    [json],
+  );
+  if (taken.length > 0) throw new NumberTaken(taken.map(({ sequence }) => Number(sequence)));
+}
+
+/** Numbers that other events have. */
+export class NumberTaken extends Error {
+  readonly sequences: readonly number[];
+
+  constructor(sequences: readonly number[]) {
+    super(
+      `audit: the numbers ${sequences.slice(0, 10).join(", ")} of this server are taken by other events; ` +
+        "two servers have the same name, or this one's state volume was lost",
+    );
+    this.name = "NumberTaken";
+    this.sequences = sequences;
+  }
+}
+
+/** The highest number of a server's events that this database knows. */
+export async function highestSequence(client: ClientBase, server: string): Promise<number> {
+  const { rows } = await client.query<{ highest: string | null }>(
+    "select max(sequence) as highest from vault.audit_events where server = $1",
+    [server],
+  );
+  return Number(rows[0]?.highest ?? 0);
+}
+
+/** What a server was when it started last. */
+export interface ServerStart {
+  readonly server: string;
+  readonly startedAt: string;
+  readonly version: string | null;
+  readonly keyFingerprint: string | null;
+}
+
+/** The last start of every server, as its audit event tells it. */
+export async function listStarts(client: ClientBase): Promise<readonly ServerStart[]> {
+  const { rows } = await client.query<ServerStart>(
+    `select distinct on (server) server, ${utc("at", "startedAt")}, details ->> 'version' as version,
+            details ->> 'keyFingerprint' as "keyFingerprint"
+     from vault.audit_events where operation = 'server.start' order by server, sequence desc`,
+  );
+  return rows;
+}
+
+/** Chains events that are not chained yet; how many. */
+export async function sealEvents(
+  client: ClientBase,
+  server: string,
+  from: number,
+  atMost: number,
+): Promise<number> {
+  const { rows } = await client.query<{ sealed: number }>({
+    name: "seal-audit",
+    text: "select vault.seal_audit($1, $2, $3) as sealed",
+    values: [server, from, atMost],
+  });
+  return rows[0]?.sealed ?? 0;
+}
+
+/** Which events somebody asks for. */
+export interface AuditFilter {
+  readonly kind?: string | undefined;
+  readonly server?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly operation?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly object?: string | undefined;
+  /** RFC 3339; included. */
+  readonly from?: string | undefined;
+  /** RFC 3339; not included. */
+  readonly to?: string | undefined;
+}
+
+/** Where a page ends. */
+export type AuditPlace = readonly [at: string, server: string, sequence: number];
+
+/** An event with its link of the chain; null while it is not chained yet. */
+export interface StoredEvent extends AuditEvent {
+  readonly hash: string | null;
+}
+
+/** One page, and where the next one begins; null on the last. */
+export interface AuditPage {
+  readonly items: readonly StoredEvent[];
+  readonly next: AuditPlace | null;
+}
+
+/** The newest events first. */
+export async function listEvents(
+  client: ClientBase,
+  filter: AuditFilter,
+  limit: number,
+  after: AuditPlace | null,
+): Promise<AuditPage> {
+  const { rows } = await client.query<StoredEvent>({
+    name: "list-audit",
+    text: `select a.server, a.sequence::float8 as sequence, a.id, ${utc("a.at", "at")}, a.kind, a.operation, a.outcome,
+             a.actor, a.actor_id as "actorId", a.object, a.object_name as "objectName", a.address, a.details,
+             encode(c.hash, 'hex') as hash
+           from vault.audit_events a left join vault.audit_chain c using (server, sequence)
+           where ($1::text is null or a.kind = $1) and ($2::text is null or a.server = $2)
+             and ($3::text is null or a.actor = $3) and ($4::text is null or a.operation = $4)
+             and ($5::text is null or a.outcome = $5) and ($6::text is null or a.object = $6)
+             and ($7::timestamptz is null or a.at >= $7) and ($8::timestamptz is null or a.at < $8)
+             and ($9::timestamptz is null or (a.at, a.server, a.sequence) < ($9, $10::text, $11::bigint))
+           order by a.at desc, a.server desc, a.sequence desc limit $12`,
+    values: [
+      ...[filter.kind, filter.server, filter.actor, filter.operation, filter.outcome, filter.object].map(
+        orNull,
+      ),
+      ...[filter.from, filter.to].map(orNull),
+      ...(after ?? [null, null, null]),
+      limit + 1,
+    ],
+  });
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  const next =
+    rows.length > limit && last !== undefined ? ([last.at, last.server, last.sequence] as const) : null;
+  return { items, next };
+}
+
+const orNull = (value: string | undefined): string | null => value ?? null;
+
+/** Of one server: how many events there are, and what is wrong with its chain. */
+export interface Verification {
+  readonly server: string;
+  readonly events: number;
+  readonly chained: number;
+  readonly problems: readonly { readonly sequence: number; readonly problem: string }[];
+  /** Numbers that were under way when the server was killed: given, and without an event. */
+  readonly unrecorded: readonly string[];
+}
+
+/** Recomputes the chain of every server. */
+export async function verifyEvents(client: ClientBase): Promise<readonly Verification[]> {
+  const { rows } = await client.query<Verification>(
+    `select server, (select count(*)::int from vault.audit_events a where a.server = s.server) as events,
+            (select count(*)::int from vault.audit_chain c where c.server = s.server) as chained,
+            coalesce(f.problems, '[]') as problems, coalesce(f.unrecorded, '[]') as unrecorded
+     from (select distinct server from vault.audit_chain) s
+     cross join lateral (
+       select json_agg(json_build_object('sequence', v.sequence, 'problem', v.finding)) filter (where v.is_problem) as problems,
+              json_agg(v.finding) filter (where not v.is_problem) as unrecorded
+       from (select v.*, row_number() over (partition by v.is_problem order by v.place, v.sequence) as number
+             from vault.verify_audit(s.server) v) v
+       where v.number <= 100) f
+     order by server`,
+  );
+  return rows;
+}
