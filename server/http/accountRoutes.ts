@@ -21,25 +21,17 @@ import {
   setPassword,
   updateAccount,
 } from "../accounts/store.ts";
-import type { App } from "./app.ts";
-import { actorOf, tooMany } from "./authentication.ts";
+import { actorOf } from "./authentication.ts";
 import type { Operations } from "./operation.ts";
 import { HttpProblem } from "./problem.ts";
 import type { Services } from "./services.ts";
 import { replaceSession, sessionOf } from "./sessionRoutes.ts";
 import { from, idempotencyKey, writeOnce } from "./writing.ts";
 
-/** Whoever has got hold of a session or a token shall not guess the password with it. */
-const passwordAttempts = { max: 5, timeWindow: 60_000 } as const;
 const manage = { access: "accounts.manage", needsVault: true } as const;
 
 /** Accounts: managed by administrators; everybody changes the own password. */
-export function accountOperations(app: App, api: Operations, services: () => Services): void {
-  const countAttempt = app.createRateLimit({
-    ...passwordAttempts,
-    keyGenerator: (request) => actorOf(request).id,
-  });
-
+export function accountOperations(api: Operations, services: () => Services): void {
   api.add({
     method: "POST",
     path: "/api/setup",
@@ -202,8 +194,6 @@ export function accountOperations(app: App, api: Operations, services: () => Ser
       if (id === null) {
         throw new HttpProblem("no-session", 409, "The deployment's own token belongs to no account.");
       }
-      const limit = await countAttempt(request);
-      if (!limit.isAllowed && limit.isExceeded) throw tooMany(limit.ttlInSeconds);
       const session = actor.authentication === "session" ? sessionOf(request, services()) : null;
       const key = idempotencyKey(request, reply);
       // A repeated request comes after the change: then the new password is the current one.

@@ -189,14 +189,6 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
     const statuses = await Promise.all(Array.from({ length: 12 }, attempt));
     expect(statuses.sort()).toEqual([...Array(10).fill(401), 429, 429]);
     expect((await signIn(readOnly, "olga")).status).toBe(200);
-    const guess = { currentPassword: "a guess of the password", newPassword: "a password of the thief" };
-    const guesses = Array.from({ length: 6 }, () =>
-      readOnly.send("PUT", "/api/account/password", guess, bearer(token)),
-    );
-    expect((await Promise.all(guesses)).map(({ status }) => status).sort()).toEqual([
-      ...Array(5).fill(403),
-      429,
-    ]);
     for (const hidden of [...Object.values(passwords), token, "s3cret"]) {
       expect(world.output).not.toContain(hidden);
     }
