@@ -1,3 +1,4 @@
+import "./components/stackTraces.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { Deployment, urlOf } from "./components/deployment.ts";
 import { ProblemsError } from "./core/problems.ts";

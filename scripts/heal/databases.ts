@@ -1,6 +1,7 @@
+import type Docker from "dockerode";
 import { parseAutoConf } from "../../core/autoConf.ts";
 import type { Topology } from "../../core/topology.ts";
-import { execute, readContainerFile } from "../docker/container.ts";
+import { type ExecResult, execute, isStatus, readContainerFile } from "../docker/container.ts";
 import { databaseReady, localSql } from "../node/databaseState.ts";
 import { waitUntil } from "../node/step.ts";
 import { messageOf } from "../observe/container.ts";
@@ -22,18 +23,14 @@ export async function healDatabases(
     topology.databases.map(async (database) => {
       const container = containerOf(database);
       try {
-        await waitUntil(30, () => databaseReady(container));
         const text = await readContainerFile(container, autoConfFile);
-        for (const { name } of text === undefined ? [] : parseAutoConf(text)) {
+        const overrides = text === undefined ? [] : parseAutoConf(text);
+        if (overrides.length > 0) await waitUntil(30, () => databaseReady(container));
+        for (const { name } of overrides) {
           await localSql(container, `ALTER SYSTEM RESET ${name}`);
           tell(`took ALTER SYSTEM of ${name} back on ${database.node}`);
         }
-        const slots = await slotsOf(container);
-        // Reloads the configuration, and makes the slots.
-        const { exitCode, stderr } = await execute(container, ["converge"]);
-        if (exitCode !== 0) return [`${database.node}: converge failed: ${stderr.trim()}`];
-        for (const slot of await slotsOf(container))
-          if (!slots.includes(slot)) tell(`made the slot ${slot} on ${database.node} again`);
+        for (const slot of await converge(container)) tell(`made the slot ${slot} on ${database.node} again`);
         return [];
       } catch (error) {
         return [`${database.node}: ${messageOf(error)}`];
@@ -43,7 +40,37 @@ export async function healDatabases(
   return failures.flat();
 }
 
-async function slotsOf(container: Parameters<typeof localSql>[0]): Promise<readonly string[]> {
-  const names = await localSql(container, "SELECT slot_name FROM pg_replication_slots");
-  return names.split("\n").filter(Boolean);
+const notReady = 9;
+
+/** In one go, because each start of a process inside a container takes as long as all that this one does. */
+const convergeScript = `
+slots() { psql -XAtq -d postgres -c "SELECT slot_name FROM pg_replication_slots"; }
+before=$(slots) || exit ${notReady}
+converge > /dev/null && slots | while read -r slot; do
+  printf '%s\\n' "$before" | grep -qxF "$slot" || echo "$slot"
+done`;
+
+/**
+ * Reloads the configuration of a database, and makes what it should have; waits for one that is starting.
+ *
+ * @returns the slots that were made
+ */
+async function converge(container: Docker.Container): Promise<readonly string[]> {
+  let done = await runConverge(container);
+  if (done.exitCode === notReady) {
+    await waitUntil(30, () => databaseReady(container));
+    done = await runConverge(container);
+  }
+  if (done.exitCode !== 0) throw new Error(`converge failed: ${done.stderr.trim()}`);
+  return done.stdout.split("\n").filter(Boolean);
+}
+
+async function runConverge(container: Docker.Container): Promise<ExecResult> {
+  try {
+    return await execute(container, ["bash", "-o", "pipefail", "-c", convergeScript]);
+  } catch (error) {
+    // 409: the container does not run yet.
+    if (isStatus(error, 409)) return { exitCode: notReady, stdout: "", stderr: messageOf(error) };
+    throw error;
+  }
 }
