@@ -9,7 +9,7 @@ import { runChecks } from "./checks.ts";
 import { errorColours } from "./cli/colours.ts";
 import { messageOf } from "./observe/container.ts";
 import { projectFolder, setup } from "./setup/index.ts";
-import { countTests, failedFiles, type Part, sumUp, withRepeated } from "./testReport.ts";
+import { countTests, failedFiles, failedMs, type Part, sumUp, withRepeated } from "./testReport.ts";
 
 const projects = ["unit", "integration", "fault"] as const;
 /** Run by their name only. */
@@ -29,8 +29,10 @@ const isWhole = files.length === 0 && options.project === undefined;
 const parts: Part[] = [];
 /** Files that passed only when they were run again. */
 const repeated: string[] = [];
-/** Later than this, in milliseconds, nothing is run again. */
-const repeatWithinMs = 55 * 60_000;
+/** Nothing is run again that would not end within this time after the start, in milliseconds. */
+const repeatWithinMs = 78 * 60_000;
+/** What a second run takes beside its tests: a deployment of its own comes and goes. */
+const repeatStartMs = 3 * 60_000;
 // The tests end by themselves on a signal and clean up after themselves; their counts are still wanted here.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
 try {
@@ -76,7 +78,9 @@ async function runProjects(
     // With a filter there may be nothing to run, and then no report is written.
     if (first.text === undefined && first.exitCode === 0 && files.length > 0) return [];
     const failed = first.text === undefined ? [] : failedFiles(first.text);
-    const mayRepeat = !wanted.includes("unit") && performance.now() < repeatWithinMs;
+    const endsAt =
+      performance.now() + repeatStartMs + 1.2 * (first.text === undefined ? 0 : failedMs(first.text));
+    const mayRepeat = !wanted.includes("unit") && endsAt < repeatWithinMs;
     if (first.text === undefined || failed.length === 0 || !mayRepeat)
       return countTests(first.text, first.exitCode, wanted);
     const again = failed.map((path) => relative(projectFolder, path));

@@ -66,6 +66,14 @@ export function failedFiles(report: string): readonly string[] {
     .map(({ name }) => name);
 }
 
+/** How long the failed files of a report took together, in milliseconds. */
+export function failedMs(report: string): number {
+  return reportSchema
+    .parse(JSON.parse(report))
+    .testResults.filter(({ status }) => status === "failed")
+    .reduce((sum, { startTime, endTime }) => sum + endTime - startTime, 0);
+}
+
 /** A report in which files that were run again have the result of their second run. */
 export function withRepeated(report: string, repeated: string): string {
   const again = reportSchema.parse(JSON.parse(repeated)).testResults;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { countTests, failedFiles, sumUp, withRepeated } from "../../scripts/testReport.ts";
+import { countTests, failedFiles, failedMs, sumUp, withRepeated } from "../../scripts/testReport.ts";
 
 function report(...files: readonly { status: string; tests: readonly string[]; project?: string }[]): string {
   return JSON.stringify({
@@ -63,6 +63,7 @@ it("a file that was run again has the result of its second run, the others keep 
     testResults: [file("a", "failed"), file("b", "failed"), file("c", "passed")],
   });
   expect(failedFiles(first)).toEqual(["a", "b"]);
+  expect(failedMs(first)).toBe(2000);
   const text = withRepeated(first, JSON.stringify({ testResults: [file("a", "passed")] }));
   expect(failedFiles(text)).toEqual(["b"]);
   expect(JSON.parse(text).testResults).toHaveLength(3);
