@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 const seconds = 1000;
 
-/** For tests on real engines: one file at a time, long limits, and no second try that would hide a fault. */
+/** For tests on real engines: one file at a time, long limits. A second try of a single test would hide a fault; scripts/test.ts runs whole files again, and says so. */
 const onEngines = {
   fileParallelism: false,
   testTimeout: 180 * seconds,
@@ -32,6 +32,15 @@ export default defineConfig({
           include: ["test/fault/**/*.test.ts"],
           ...onEngines,
           sequence: { groupOrder: 2 },
+        },
+      },
+      // Kills drivers and databases at every step: minutes long, run by its name and not with everything.
+      {
+        test: {
+          name: "kill",
+          include: ["test/kill/**/*.test.ts"],
+          ...onEngines,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

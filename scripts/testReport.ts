@@ -58,6 +58,30 @@ export function countTests(
   return exitCode !== 0 && parts.every(({ failed }) => failed === 0) ? [...parts, failedAsWhole] : parts;
 }
 
+/** Paths of the files of a report of vitest with at least one failure. */
+export function failedFiles(report: string): readonly string[] {
+  return reportSchema
+    .parse(JSON.parse(report))
+    .testResults.filter(({ status }) => status === "failed")
+    .map(({ name }) => name);
+}
+
+/** How long the failed files of a report took together, in milliseconds. */
+export function failedMs(report: string): number {
+  return reportSchema
+    .parse(JSON.parse(report))
+    .testResults.filter(({ status }) => status === "failed")
+    .reduce((sum, { startTime, endTime }) => sum + endTime - startTime, 0);
+}
+
+/** A report in which files that were run again have the result of their second run. */
+export function withRepeated(report: string, repeated: string): string {
+  const again = reportSchema.parse(JSON.parse(repeated)).testResults;
+  const first = reportSchema.parse(JSON.parse(report)).testResults;
+  const kept = first.filter(({ name }) => again.every((file) => file.name !== name));
+  return JSON.stringify({ testResults: [...kept, ...again] });
+}
+
 /** Adds up; no tests at all is a failure, because then nothing was proven. */
 export function sumUp(all: readonly Counts[]): Counts {
   const sum = all.reduce(

@@ -11,10 +11,11 @@ export const livenessTiming = { interval: 200, fastInterval: 50, fall: 3, rise: 
 
 /**
  * Can a server do its duty? Asked over HTTPS, in milliseconds. A clear no is heard within interval + (fall - 1) ×
- * fastInterval; HAProxy gives connection and TLS handshake no longer than the interval. A server that is only too busy
- * to answer in time loses new requests to the next one, never those that it works on.
+ * fastInterval; HAProxy gives connection and TLS handshake no longer than the interval, which a busy host must be able
+ * to keep. A server that is only too busy to answer in time loses new requests to the next one, never those that it
+ * works on.
  */
-export const dutyTiming = { interval: 500, fastInterval: 100, timeout: 2000, fall: 3, rise: 1 } as const;
+export const dutyTiming = { interval: 1000, fastInterval: 200, timeout: 2000, fall: 4, rise: 1 } as const;
 
 /**
  * `haproxy.cfg`: one TLS entry point; primary → secondary → read-only by the servers' own health. The first server that
@@ -23,12 +24,14 @@ export const dutyTiming = { interval: 500, fastInterval: 100, timeout: 2000, fal
  * @param token by which the servers know the gateway, and believe whom it forwards for
  */
 export function renderHaproxy(topology: Topology, token: string): string {
-  const servers = topology.servers.map((server, index) => {
+  const servers = topology.servers.map((server) => {
     const { address, port } = endpoint(topology.gateway, server);
-    const role = index === 0 ? "" : " backup";
+    const role = server.name === "read-only" ? " backup" : "";
     return `    server ${server.name} ${address}:${port} check sni str(${server.node}) check-sni ${server.node} verifyhost ${server.node}${role}`;
   });
-  const choices = topology.servers.map(({ name }) => `    use-server ${name} if { srv_is_up(duty/${name}) }`);
+  const choices = ["duty", "servers"].flatMap((asked) =>
+    topology.servers.map(({ name }) => `    use-server ${name} if { srv_is_up(${asked}/${name}) }`),
+  );
   const tls = `ssl ca-file ${configurationFolder}/ca.crt verify required resolvers engine init-addr last,libc,none`;
   return `# Rendered from the stack's config; edits here are overwritten by the next "pulumi up".
 global
@@ -81,6 +84,8 @@ frontend entry
 backend servers
     # A kept connection spares the servers a TLS handshake for each request.
     http-reuse always
+    # Chosen by the rules below; balanced is only what is sent again: to the other read/write server, if there is one.
+    balance roundrobin
 ${choices.join("\n")}
     default-server ${tls}
     default-server no-check-ssl ${checks(livenessTiming)} on-marked-down shutdown-sessions

@@ -72,6 +72,11 @@ describe("a crash under write load", () => {
         await nodes.docker("pause", container);
         const since = performance.now();
         try {
+          // Each over a connection of its own, which the server that stands still cannot complete.
+          const reads = Array.from({ length: 5 }, () =>
+            nodes.request("gateway", "/api/whoami", { timeoutSeconds: 10 }),
+          );
+          expect((await Promise.all(reads)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
           if (seconds > 3)
             await eventually(
               "the secondary serves",

@@ -23,10 +23,16 @@ describe("the shared database crashed while nobody can say whether another was p
     const witnesses = [...servers, "read-only-database"];
     await Promise.all(witnesses.map((node) => nodes.docker("stop", nodes.container(node))));
     await nodes.crash("shared-database");
-    const status = await eventually("the status says that it waits closed", async () => {
-      const seen = await deployment.status();
-      return seen.databases[0]?.role === "closed" ? seen : undefined;
-    });
+    const status = await eventually(
+      "the status says that it waits closed",
+      async () => {
+        const seen = await deployment.status();
+        if (seen.databases[0]?.role !== "closed")
+          throw new Error(`it says ${JSON.stringify(seen.databases)}`);
+        return seen;
+      },
+      60,
+    );
     expect(status).toMatchObject({ verdict: "down", exitCode: 3 });
     expect(status.databases[0]?.detail).toMatch(/nobody can say whether another database was promoted/);
     expect(status.databases[0]?.detail).toContain(

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { countTests, sumUp } from "../../scripts/testReport.ts";
+import { countTests, failedFiles, failedMs, sumUp, withRepeated } from "../../scripts/testReport.ts";
 
 function report(...files: readonly { status: string; tests: readonly string[]; project?: string }[]): string {
   return JSON.stringify({
@@ -49,4 +49,22 @@ it("each project has its own counts and seconds", () => {
     { name: "integration", passed: 1, failed: 0, skipped: 0, seconds: 0.5 },
     { name: "fault", passed: 2, failed: 1, skipped: 0, seconds: 1 },
   ]);
+});
+
+it("a file that was run again has the result of its second run, the others keep theirs", () => {
+  const file = (name: string, status: string) => ({
+    name,
+    status,
+    startTime: 1000,
+    endTime: 2000,
+    assertionResults: [{ status }],
+  });
+  const first = JSON.stringify({
+    testResults: [file("a", "failed"), file("b", "failed"), file("c", "passed")],
+  });
+  expect(failedFiles(first)).toEqual(["a", "b"]);
+  expect(failedMs(first)).toBe(2000);
+  const text = withRepeated(first, JSON.stringify({ testResults: [file("a", "passed")] }));
+  expect(failedFiles(text)).toEqual(["b"]);
+  expect(JSON.parse(text).testResults).toHaveLength(3);
 });
