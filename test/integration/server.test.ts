@@ -295,7 +295,9 @@ describe.sequential("application servers on a primary and a streaming standby", 
       .finally(() => {
         answered = true;
       });
-    const waiting = "from pg_stat_activity where usename = 'application' and wait_event = 'SyncRep'";
+    // The write's own commit, not what the audit and the schedule store meanwhile.
+    const waiting =
+      "from pg_stat_activity where usename = 'application' and wait_event = 'SyncRep' and query ilike 'commit%'";
     const isWaiting = async () => (await postgres.sql("shared", `select 1 ${waiting}`)).length === 1;
     await until("the commit waits", isWaiting);
     await postgres.sql("shared", `select pg_terminate_backend(pid) ${waiting}`);
