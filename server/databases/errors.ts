@@ -16,6 +16,8 @@ const nodeStates = new Set([
   "57P02", // crash_shutdown
   "57P03", // cannot_connect_now
   "53300", // too_many_connections
+  // invalid_password: the role has another one already or still; the configuration with it is on its way.
+  "28P01",
 ]);
 
 const contentionStates = new Set(["40001", "40P01", "55P03"]);

@@ -10,6 +10,7 @@ describe("classifyFailure", () => {
     ["25006", "cannot execute INSERT in a read-only transaction", "connection"],
     ["57P01", "terminating connection due to administrator command", "connection"],
     ["57P03", "the database system is starting up", "connection"],
+    ["28P01", 'password authentication failed for user "application"', "connection"],
     ["08006", "connection failure", "connection"],
     ["ECONNREFUSED", "connect ECONNREFUSED", "connection"],
     [null, "Connection terminated unexpectedly", "connection"],
