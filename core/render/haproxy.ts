@@ -4,8 +4,8 @@ import { configurationFolder } from "./files.ts";
 
 /**
  * Is a server there? A bare TCP connection, in milliseconds: the kernel accepts it however busy the process behind is,
- * so a few short silences are enough to call a server dead and to cut its sessions. A killed server's address goes
- * silent instead of refusing: it is out after at most interval + fall × interval + (fall - 1) × fastInterval = 900 ms.
+ * so a few short silences are enough to call a server dead. A killed server's address goes silent instead of refusing:
+ * it is out after at most interval + fall × interval + (fall - 1) × fastInterval = 900 ms.
  */
 export const livenessTiming = { interval: 200, fastInterval: 50, fall: 3, rise: 1 } as const;
 
@@ -88,7 +88,13 @@ backend servers
     balance roundrobin
 ${choices.join("\n")}
     default-server ${tls}
-    default-server no-check-ssl ${checks(livenessTiming)} on-marked-down shutdown-sessions
+    default-server no-check-ssl ${checks(livenessTiming)}
+    # What a server that vanished was working on is cut by TCP itself, and so sent again; its kernel answers for one that is busy.
+    option srvtcpka
+    srvtcpka-idle 1s
+    srvtcpka-intvl 1s
+    srvtcpka-cnt 2
+    default-server tcp-ut 2s
 ${servers.join("\n")}
 
     # Without any server alive the answer is as clear as a server's own.

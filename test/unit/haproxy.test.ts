@@ -43,10 +43,11 @@ describe("haproxy.cfg", () => {
     expect(serverLines({}, "duty")).toEqual(serverLines({}));
   });
 
-  it("cuts the sessions of a server that is not there, never those of one that is slow", () => {
-    expect(section("backend servers")).toContain("on-marked-down shutdown-sessions");
+  it("leaves it to TCP to cut what a vanished server worked on, so that it is sent again", () => {
+    expect(section("backend servers")).toContain("option srvtcpka");
+    expect(section("backend servers")).toContain("tcp-ut 2s");
     expect(section("backend servers")).toContain("no-check-ssl");
-    expect(section("backend duty")).not.toContain("on-marked-down");
+    expect(renderHaproxy(topologyOf())).not.toContain("on-marked-down");
     expect(section("backend duty")).toContain("http-check expect status 200");
   });
 
