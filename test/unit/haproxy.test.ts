@@ -47,7 +47,7 @@ describe("haproxy.cfg", () => {
     expect(section("backend servers")).toContain("option srvtcpka");
     expect(section("backend servers")).toContain("tcp-ut 2s");
     expect(section("backend servers")).toContain("no-check-ssl");
-    expect(renderHaproxy(topologyOf())).not.toContain("on-marked-down");
+    expect(renderHaproxy(topologyOf(), "token")).not.toContain("on-marked-down");
     expect(section("backend duty")).toContain("http-check expect status 200");
   });
 
