@@ -92,27 +92,29 @@ describe("a logical subscriber whose slot is marked failover", () => {
     );
   }
 
-  async function slotIsReadyOn(node: string): Promise<void> {
+  /** A synchronised slot is kept once the writable database has logged its transactions; by itself it does every 15 s. */
+  async function slotIsReadyOn(standby: string, writable: string): Promise<void> {
     await eventually(
-      `the slot is ready on ${node}`,
-      async () =>
-        (await nodes.sql(
-          node,
-          "SELECT synced AND NOT temporary FROM pg_replication_slots WHERE slot_name = 'numbers'",
-        )) === "t",
+      `the slot is ready on ${standby}`,
+      async () => {
+        await nodes.sql(writable, "SELECT pg_log_standby_snapshot()");
+        const ready = "SELECT synced AND NOT temporary FROM pg_replication_slots WHERE slot_name = 'numbers'";
+        return (await nodes.sql(standby, ready)) === "t";
+      },
+      90,
     );
   }
 
   it("goes on through a promote and a restore without being touched", async () => {
     await writeAndExpect("shared-database");
-    await slotIsReadyOn("read-only-database");
+    await slotIsReadyOn("read-only-database", "shared-database");
     const dryRun = await deployment.script("scripts/transition.ts", ["promote", "--dry-run"]);
     expect(dryRun.all).toContain("logical slots ready to come along: numbers (on read-only)");
 
     const promoted = await deployment.script("scripts/transition.ts", ["promote", "--id", "logical-1"]);
     expect(promoted.exitCode, promoted.all).toBe(0);
     await writeAndExpect("read-only-database");
-    await slotIsReadyOn("shared-database");
+    await slotIsReadyOn("shared-database", "read-only-database");
 
     const restored = await deployment.script("scripts/transition.ts", ["restore", "--id", "logical-2"]);
     expect(restored.exitCode, restored.all).toBe(0);
