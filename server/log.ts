@@ -2,8 +2,8 @@ import { type DestinationStream, type Logger, pino } from "pino";
 
 export type { Logger } from "pino";
 
-/** Field names whose values never reach a log, at the top or one or two levels down. */
-const secretFields = [
+/** Field names whose values never reach a log, however deep they lie. */
+const secretFields = new Set([
   "authorization",
   "cookie",
   "secret",
@@ -11,7 +11,10 @@ const secretFields = [
   "token",
   "encryptionKey",
   "adminToken",
-];
+]);
+const censor = "[redacted]";
+/** Objects within objects; whatever contains itself ends there. */
+const maxDepth = 10;
 
 /**
  * A logger that writes one JSON object a line, without secrets.
@@ -27,15 +30,31 @@ export function createLogger(
       level: options.level,
       base: { server: options.server },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: {
-        paths: secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`, `*.*.*.${field}`]),
-        censor: "[redacted]",
-      },
+      // Names that may lie anywhere are not left to pino: that would take it a tenth of a request's time.
+      redact: { paths: [...secretFields], censor },
+      formatters: { level: (label) => ({ level: label }), log: withoutSecrets },
       serializers: { err: describeError, error: describeError },
     },
     destination ?? pino.destination({ dest: 1, sync: true }),
   );
+}
+
+/** A copy of plain objects and arrays with the values of secret fields replaced; anything else as it is. */
+function withoutSecrets(fields: object, depth = 0): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      secretFields.has(name) ? censor : cleaned(value, depth),
+    ]),
+  );
+}
+
+function cleaned(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (depth >= maxDepth) return "[too deep]";
+  if (Array.isArray(value)) return value.map((item) => cleaned(item, depth + 1));
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null ? withoutSecrets(value, depth + 1) : value;
 }
 
 /** Of an error only what cannot carry a row's content or a connection string: PostgreSQL's `detail` is left out. */

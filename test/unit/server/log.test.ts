@@ -17,10 +17,20 @@ describe("createLogger", () => {
     ["a body", { req: { body: { name: "x", secret: "hidden-1" } } }],
     ["a cookie", { headers: { cookie: "hidden-1" } }],
     ["a token", { a: { b: { token: "hidden-1" } } }],
+    ["a list", { items: [{ name: "x" }, { more: [{ secret: "hidden-1" }] }] }],
+    ["deep down", { a: { b: { c: { d: { e: { password: { hash: "hidden-1" } } } } } } }],
   ])("should hide the secret in %s", (_name, fields) => {
     const output = capture((log) => log.info(fields, "message"));
     expect(output).not.toContain("hidden-1");
     expect(output).toContain("[redacted]");
+  });
+
+  test("should hide it in what a child logger always says, and end where something contains itself", () => {
+    const circle: Record<string, unknown> = { secret: "hidden-1" };
+    circle.self = circle;
+    const output = capture((log) => log.child({ token: "hidden-1" }).info({ circle }, "message"));
+    expect(output).not.toContain("hidden-1");
+    expect(JSON.parse(output)).toMatchObject({ token: "[redacted]", circle: { secret: "[redacted]" } });
   });
 
   test("should keep of a database error what cannot hold a row", () => {
