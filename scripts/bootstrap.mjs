@@ -68,7 +68,7 @@ function installPackages() {
 }
 
 function runEntry(file, entryArguments) {
-  const child = spawn(process.execPath, ["--import=tsx", file, ...entryArguments], { stdio: "inherit" });
+  const child = spawn(process.execPath, ["--import=tsx/esm", file, ...entryArguments], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => {
       // Ctrl-C reaches the child from the terminal itself. A second one would mean "at once, without cleaning up".

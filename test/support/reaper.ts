@@ -1,7 +1,7 @@
 // Removes what a run of the tests has left, once the run has ended: also when it was killed. Started by globalSetup,
 // with a pipe as standard input that closes with the run.
 //
-//   node --import=tsx test/support/reaper.ts PREFIX FOLDER
+//   node --import=tsx/esm test/support/reaper.ts PREFIX FOLDER
 import { existsSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hostFolder, TestEngine } from "./engine.ts";

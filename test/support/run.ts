@@ -23,7 +23,7 @@ export const localEngine = "unix:///var/run/docker.sock";
  */
 export function startReaper({ prefix, folder }: TestRun): () => void {
   const program = fileURLToPath(new URL("reaper.ts", import.meta.url));
-  const reaper = spawn(process.execPath, ["--import=tsx", program, prefix, folder], {
+  const reaper = spawn(process.execPath, ["--import=tsx/esm", program, prefix, folder], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
   });

@@ -32,13 +32,13 @@ export class WorkingProcess {
 
   /** `npm run transition -- NAME --id ID`, held at a point where one is given. */
   static transition(deployment: Deployment, name: string, id: string, pause?: Pause, ...options: string[]) {
-    const script = ["--import=tsx", "scripts/transition.ts", "--stack", deployment.stack, name, "--id", id];
+    const script = ["--import=tsx/esm", "scripts/transition.ts", "--stack", deployment.stack, name, "--id", id];
     return new WorkingProcess(process.execPath, [...script, ...options], environmentOf(deployment, pause));
   }
 
   /** Any of the project's programs. */
   static script(deployment: Deployment, file: string, ...options: string[]) {
-    const args = ["--import=tsx", file, "--stack", deployment.stack, ...options];
+    const args = ["--import=tsx/esm", file, "--stack", deployment.stack, ...options];
     return new WorkingProcess(process.execPath, args, environmentOf(deployment, undefined));
   }
 
