@@ -4,8 +4,12 @@ export const imageSources = {
   server: [
     "images/server",
     "server",
+    "web",
     "core/gatewayToken.ts",
+    "core/lsn.ts",
     "core/serverConfig.ts",
+    "core/statusFindings.ts",
+    "core/verdict.ts",
     "core/vocabulary.ts",
     "package-lock.json",
   ],

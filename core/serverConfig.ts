@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { databaseNames, serverNames } from "./vocabulary.ts";
+import { databaseNames, models, serverNames } from "./vocabulary.ts";
+
+const port = z.number().int().min(1).max(65535);
 
 /**
  * The file that an application server reads at start (`server.json` in its configuration folder).
@@ -32,6 +34,28 @@ export const serverConfigSchema = z.strictObject({
       }),
     )
     .min(1),
+  /** What was declared, for the High availability page: who else is there, and what a verdict needs. */
+  deployment: z
+    .strictObject({
+      model: z.enum(models),
+      synchronous: z.boolean(),
+      databases: z.array(
+        z.strictObject({ name: z.enum(databaseNames), slot: z.string(), containerName: z.string() }),
+      ),
+      /** All servers, this one too; how this one reaches each. */
+      servers: z.array(
+        z.strictObject({
+          name: z.enum(serverNames),
+          displayName: z.string().min(1),
+          containerName: z.string(),
+          address: z.string().min(1),
+          port,
+          certificateName: z.string().min(1),
+        }),
+      ),
+      gateway: z.strictObject({ containerName: z.string(), address: z.string().min(1), port }).nullable(),
+    })
+    .optional(),
   postgres: z.strictObject({
     database: z.string().min(1),
     caFile: z.string(),

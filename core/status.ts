@@ -8,8 +8,8 @@ import type {
   ServerObservation,
   ServerPack,
 } from "./observation.ts";
-import { findAll } from "./statusFindings.ts";
 import type { Topology } from "./topology.ts";
+import { conclude } from "./verdict.ts";
 import type { DatabaseName, Phase, ServerName } from "./vocabulary.ts";
 
 /** Version of the JSON that `npm run status -- --json` prints (docs/status.md). */
@@ -108,36 +108,11 @@ export function judge(topology: Topology, observation: Observation): Status {
             ? `its container is ${observation.gateway.value.state}`
             : observation.gateway.reason,
         };
-  const findings = [
-    ...findAll(topology, {
-      writable: writable.map(({ name }) => name),
-      databases,
-      servers,
-      gateway,
-    }),
-    ...driftFindings(topology, observation),
-  ];
   const transition = writable[0]?.postgres.transition ?? runningTransition(observation);
-  const phase = phaseOf(
-    writable.map(({ name }) => name),
-    findings,
-    transition,
-  );
-  const verdict = verdictOf(writable.length, databases, findings);
-  return {
-    version: statusVersion,
-    stack: topology.stack,
-    model: topology.model,
-    phase,
-    verdict,
-    summary: summaryOf(phase, verdict, findings),
-    observedAt: observation.observedAt,
-    transition,
-    databases,
-    servers,
-    gateway,
-    findings,
-  };
+  const { observedAt } = observation;
+  const names = writable.map(({ name }) => name);
+  const seen = { writable: names, databases, servers, gateway, transition, observedAt };
+  return { version: statusVersion, ...conclude(topology, seen, driftFindings(topology, observation)) };
 }
 
 function databaseStatus(
@@ -259,47 +234,4 @@ function runningTransition(observation: Observation): RunningTransition | null {
   for (const { postgres } of observation.databases)
     if (postgres.known && postgres.value.transition) return postgres.value.transition;
   return null;
-}
-
-const phaseOfTransition: Readonly<Record<string, Phase>> = {
-  promote: "promoting",
-  restore: "restoring",
-  rebuild: "rebuilding",
-};
-
-function phaseOf(
-  writable: readonly DatabaseName[],
-  findings: readonly Finding[],
-  transition: RunningTransition | null,
-): Phase {
-  const running = transition && phaseOfTransition[transition.holder.split(" ")[1] ?? ""];
-  if (running) return running;
-  if (writable.length === 1 && writable[0] === "read-only") return "promoted";
-  return findings.length === 0 ? "normal" : "degraded";
-}
-
-function verdictOf(
-  writableCount: number,
-  databases: readonly DatabaseStatus[],
-  findings: readonly Finding[],
-): Status["verdict"] {
-  if (findings.length === 0) return "ok";
-  if (writableCount === 0) return databases.some(({ role }) => role === "unknown") ? "unknown" : "down";
-  return "degraded";
-}
-
-function summaryOf(phase: Phase, verdict: Status["verdict"], findings: readonly Finding[]): string {
-  const first = findings[0];
-  if (!first)
-    return phase === "promoted"
-      ? "The read-only server is the acting primary."
-      : "Everything is as declared.";
-  const more = findings.length > 1 ? ` and ${findings.length - 1} more` : "";
-  const impact =
-    verdict === "down"
-      ? "No database accepts writes"
-      : verdict === "unknown"
-        ? "Nobody knows from here"
-        : "Degraded";
-  return `${impact}: ${first.subject} ${first.problem}${more}.`;
 }

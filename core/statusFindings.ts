@@ -1,5 +1,5 @@
 import type { DatabaseStatus, Finding, ServerStatus, Status } from "./status.ts";
-import type { Topology } from "./topology.ts";
+import type { Declared } from "./verdict.ts";
 import type { DatabaseName } from "./vocabulary.ts";
 
 /** A standby that is further behind than this, in bytes, is a finding. */
@@ -7,23 +7,23 @@ const lagLimitBytes = 64 * 1024 * 1024;
 
 /** Everything that is not as declared, each with the way out. */
 export function findAll(
-  topology: Topology,
+  declared: Declared,
   seen: Pick<Status, "databases" | "servers" | "gateway"> & { readonly writable: readonly DatabaseName[] },
 ): readonly Finding[] {
   return [
     ...writableFindings(seen.writable),
-    ...seen.databases.flatMap((database) => databaseFindings(topology, database)),
-    ...seen.servers.flatMap((server) => serverFindings(topology, server)),
+    ...seen.databases.flatMap((database) => databaseFindings(declared, database)),
+    ...seen.servers.flatMap((server) => serverFindings(declared, server)),
     ...packFindings(seen.servers),
-    ...gatewayFindings(topology, seen.gateway),
-    ...synchronousFindings(topology, seen.databases),
+    ...gatewayFindings(declared, seen.gateway),
+    ...synchronousFindings(declared, seen.databases),
     ...degenerateFindings(seen.writable, seen.databases),
   ];
 }
 
-function gatewayFindings(topology: Topology, gateway: Status["gateway"]): Finding[] {
-  if (gateway.reachable) return [];
-  const remedy = startRemedy(topology.gateway.containerName);
+function gatewayFindings(declared: Declared, gateway: Status["gateway"]): Finding[] {
+  if (gateway.reachable || declared.gateway === null) return [];
+  const remedy = startRemedy(declared.gateway.containerName);
   return [{ subject: "gateway", problem: gateway.detail ?? "does not run", remedy }];
 }
 
@@ -53,7 +53,7 @@ function degenerateFindings(
 }
 
 /** Writes that wait for a replica, and a mode that is not the declared one. */
-function synchronousFindings(topology: Topology, databases: readonly DatabaseStatus[]): Finding[] {
+function synchronousFindings(declared: Declared, databases: readonly DatabaseStatus[]): Finding[] {
   const findings: Finding[] = [];
   const primary = databases.find(({ role }) => role === "primary");
   if (!primary || primary.synchronous === null) return [];
@@ -64,11 +64,11 @@ function synchronousFindings(topology: Topology, databases: readonly DatabaseSta
       remedy:
         'Bring the replica back, or let writes go on without it: "pulumi config set synchronous false && pulumi up".',
     });
-  if (primary.synchronous !== topology.synchronous) {
+  if (primary.synchronous !== declared.synchronous) {
     const mode = (synchronous: boolean) => (synchronous ? "synchronous" : "asynchronous");
     findings.push({
       subject: `${primary.name} database`,
-      problem: `replicates ${mode(primary.synchronous)}ly, declared is ${mode(topology.synchronous)}`,
+      problem: `replicates ${mode(primary.synchronous)}ly, declared is ${mode(declared.synchronous)}`,
       remedy:
         "Apply it again: pulumi up. A setting by hand goes with ALTER SYSTEM RESET synchronous_standby_names.",
     });
@@ -88,9 +88,9 @@ function writableFindings(writable: readonly DatabaseName[]): Finding[] {
   ];
 }
 
-function databaseFindings(topology: Topology, database: DatabaseStatus): Finding[] {
+function databaseFindings(declared: Declared, database: DatabaseStatus): Finding[] {
   const subject = `${database.name} database`;
-  const node = topology.databases.find(({ name }) => name === database.name);
+  const node = declared.databases.find(({ name }) => name === database.name);
   const containerName = node?.containerName ?? database.name;
   if (!database.reachable)
     return [
@@ -150,10 +150,10 @@ function silentRemedy(database: DatabaseStatus, containerName: string): string {
   return startRemedy(containerName);
 }
 
-function serverFindings(topology: Topology, server: ServerStatus): Finding[] {
+function serverFindings(declared: Declared, server: ServerStatus): Finding[] {
   if (server.role === server.expectedRole) return [];
   const containerName =
-    topology.servers.find(({ name }) => name === server.name)?.containerName ?? server.name;
+    declared.servers.find(({ name }) => name === server.name)?.containerName ?? server.name;
   return [
     {
       subject: `${server.name} server`,

@@ -27,3 +27,6 @@ export const databaseRoles = [
   "operator",
 ] as const;
 export type DatabaseRole = (typeof databaseRoles)[number];
+
+/** Any fixed number: the advisory lock that whoever runs a transition holds in every database that answers. */
+export const transitionLockKey = 7_232_001;

@@ -34,6 +34,11 @@ function tools(): readonly Tool[] {
   return [
     { name: "types (tsc)", command: npmTool("tsc"), args: ["--noEmit", "--pretty", String(colour)] },
     {
+      name: "types of the pages (tsc)",
+      command: npmTool("tsc"),
+      args: ["--noEmit", "--pretty", String(colour), "-p", "web"],
+    },
+    {
       name: "lint and format (biome)",
       command: npmTool("biome"),
       args: ["check", `--colors=${colour ? "force" : "off"}`, "."],

@@ -1,6 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { ConfigurationError } from "./config/error.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
+import { readPages } from "./http/pages.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { Runtime } from "./runtime.ts";
 
@@ -45,7 +47,9 @@ async function serve(path: string, configuration: Configuration, log: Logger): P
     reloading = reloading.then(() => runtime?.reload());
   });
 
-  runtime = await Runtime.start(path, configuration, log, (error) => {
+  // Built beside this program (server/bundle.ts).
+  const pages = await readPages(fileURLToPath(new URL("web", import.meta.url)));
+  runtime = await Runtime.start(path, configuration, pages, log, (error) => {
     log.fatal({ err: error }, error.message);
     end(exitConfiguration);
   });

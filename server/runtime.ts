@@ -13,13 +13,18 @@ import { Reader } from "./databases/reader.ts";
 import { Witness } from "./databases/witness.ts";
 import { assess, type Health } from "./health.ts";
 import { type App, createApp } from "./http/app.ts";
+import { witnessBody } from "./http/healthRoutes.ts";
+import type { PageFile } from "./http/pages.ts";
 import type { Services } from "./http/services.ts";
 import { type Keyed, keyed } from "./keyed.ts";
 import type { Logger } from "./log.ts";
 import { migrate } from "./migrations/run.ts";
+import { Monitor } from "./overview/monitor.ts";
+import type { Deployment } from "./overview/peers.ts";
 import { Preparation, type WrongKeyError } from "./preparation.ts";
 import { registerKey } from "./resources/keys.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
+import { ServerNames } from "./servers/names.ts";
 import { version } from "./version.ts";
 import { Writer } from "./writes/writer.ts";
 
@@ -43,6 +48,10 @@ export class Runtime {
   #configuration: Configuration;
   #app: App | null = null;
   readonly #scheduler: Scheduler;
+  readonly #monitor: Monitor;
+  readonly #names: ServerNames;
+  readonly #startedAt = Date.now();
+  readonly #pages: readonly PageFile[];
   #stopping = false;
   #last: { readonly key: string; readonly since: number } = { key: "", since: Date.now() };
 
@@ -50,10 +59,12 @@ export class Runtime {
     path: string,
     configuration: Configuration,
     disk: { readonly witness: Witness; readonly numbers: SequenceNumbers; readonly spool: AuditSpool },
+    pages: readonly PageFile[],
     log: Logger,
     onWrongKey: (error: WrongKeyError) => void,
   ) {
     const { config, secrets } = configuration;
+    this.#pages = pages;
     const server = config.server.id;
     this.#path = path;
     this.#configuration = configuration;
@@ -100,18 +111,33 @@ export class Runtime {
         return this.#connectionSettings(database, current.postgres.application.user, now.applicationPassword);
       },
     });
+    this.#names = new ServerNames({
+      cluster: this.#cluster,
+      reader: this.#reader,
+      ready: () => this.#preparation.ready,
+      log,
+    });
+    this.#monitor = new Monitor({
+      server,
+      stack: config.stack,
+      cluster: this.#cluster,
+      self: () => witnessBody(this.#services()),
+      names: () => this.#names.all,
+    });
     this.#unsubscribe = this.#cluster.subscribe(() => void this.health());
   }
 
   /**
    * Starts a server and resolves once it listens, whether or not a database can be reached.
    *
+   * @param pages the built web pages
    * @param onWrongKey called when the key file turns out not to be the one of the database.
    * @throws ConfigurationError, or the listener's error (a taken port).
    */
   static async start(
     path: string,
     configuration: Configuration,
+    pages: readonly PageFile[],
     log: Logger,
     onWrongKey: (error: WrongKeyError) => void,
   ): Promise<Runtime> {
@@ -121,7 +147,7 @@ export class Runtime {
     const spoolBytes = config.auditSpoolMegabytes * 1024 * 1024;
     const spool = await AuditSpool.open(join(config.stateDirectory, "audit"), spoolBytes, log);
     numbers.skip(await spool.highest());
-    const runtime = new Runtime(path, configuration, { witness, numbers, spool }, log, onWrongKey);
+    const runtime = new Runtime(path, configuration, { witness, numbers, spool }, pages, log, onWrongKey);
     await runtime.#listen();
     return runtime;
   }
@@ -199,6 +225,8 @@ export class Runtime {
       await this.#app?.close();
       await this.#preparation.stop();
       await this.#scheduler.stop();
+      await this.#names.stop();
+      this.#monitor.stop();
       await this.#stopTrail();
       await this.#cluster.stop();
       this.#unsubscribe();
@@ -217,6 +245,7 @@ export class Runtime {
       trustedProxies: config.listen.trustedProxies,
       requestTimeoutSeconds: config.writeHoldSeconds + config.postgres.statementTimeoutSeconds + 5,
       log: this.#log,
+      pages: this.#pages,
       services: () => this.#services(),
     });
     await this.#app.listen({ host: config.listen.address, port: config.listen.port });
@@ -224,6 +253,7 @@ export class Runtime {
     this.#preparation.start();
     this.#trail.start();
     this.#scheduler.start();
+    this.#names.start();
     this.#log.info(
       { version, port: config.listen.port, keyFingerprint: this.#keyed.cipher.keyId },
       "listening",
@@ -279,6 +309,9 @@ export class Runtime {
       adminTokenHash: this.#configuration.secrets.adminTokenHash,
       ready: () => this.#preparation.ready,
       schema: () => this.#preparation.schema,
+      monitor: this.#monitor,
+      names: this.#names,
+      startedAt: this.#startedAt,
       health: () => this.health(),
     };
   }
@@ -292,6 +325,11 @@ export class Runtime {
       ),
       poolSize: config.postgres.poolSize,
       poolWaitSeconds: Math.max(config.writeHoldSeconds, 1),
+    });
+    this.#monitor.configure({
+      deployment: config.deployment ?? aloneWith(config),
+      addresses: new Map(config.databases.map(({ name, address, port }) => [name, `${address}:${port}`])),
+      ca: secrets.ca,
     });
   }
 
@@ -329,6 +367,30 @@ export class Runtime {
       client.release();
     }
   }
+}
+
+/** A server that is told of no others shows itself and its databases. */
+function aloneWith({ server, listen, databases }: Configuration["config"]): Deployment {
+  return {
+    model: databases.length > 1 ? "read-only" : "secondary",
+    synchronous: false,
+    databases: databases.map(({ name, certificateName }) => ({
+      name,
+      slot: name.replaceAll("-", "_"),
+      containerName: certificateName,
+    })),
+    servers: [
+      {
+        name: server.id,
+        displayName: server.displayName,
+        containerName: server.id,
+        address: listen.address,
+        port: listen.port,
+        certificateName: server.id,
+      },
+    ],
+    gateway: null,
+  };
 }
 
 /** The key that seals now may become an older one, but it must still open what it has sealed. */

@@ -1,6 +1,6 @@
 import type { Credentials } from "../credentials.ts";
 import { applicationDatabase } from "../topology.ts";
-import { type DatabaseRole, databaseRoles } from "../vocabulary.ts";
+import { type DatabaseRole, databaseRoles, transitionLockKey } from "../vocabulary.ts";
 import { scramVerifier } from "./scram.ts";
 
 /** What each role may do beyond logging in. Attributes of ALTER ROLE. */
@@ -73,6 +73,10 @@ const continuitySchema = [
   "CREATE OR REPLACE FUNCTION continuity.received_timeline() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog RETURN (SELECT received_tli FROM pg_stat_wal_receiver);",
   "REVOKE EXECUTE ON FUNCTION continuity.received_timeline() FROM PUBLIC;",
   "GRANT EXECUTE ON FUNCTION continuity.received_timeline() TO application;",
+  // Who follows how, and which transition runs: of other logins' sessions an application sees nothing.
+  `CREATE OR REPLACE FUNCTION continuity.observation() RETURNS json LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog RETURN json_build_object('senders', (SELECT coalesce(json_agg(json_build_object('name', application_name, 'state', state, 'syncState', sync_state)), '[]') FROM pg_stat_replication WHERE state <> 'backup'), 'transition', (SELECT json_build_object('holder', a.application_name, 'since', to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.objid = ${transitionLockKey} AND l.granted LIMIT 1));`,
+  "REVOKE EXECUTE ON FUNCTION continuity.observation() FROM PUBLIC;",
+  "GRANT EXECUTE ON FUNCTION continuity.observation() TO application;",
   "CREATE TABLE IF NOT EXISTS continuity.transition (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(), evidence jsonb NOT NULL);",
   "GRANT SELECT ON continuity.transition TO application, monitoring;",
   "GRANT SELECT, INSERT ON continuity.transition TO operator;",

@@ -14,6 +14,22 @@ export function renderServerConfig(topology: Topology, server: ServerNode): stri
       ...endpoint(server, database),
       certificateName: database.node,
     })),
+    deployment: {
+      model: topology.model,
+      synchronous: topology.synchronous,
+      databases: topology.databases.map(({ name, slot, containerName }) => ({ name, slot, containerName })),
+      servers: topology.servers.map((other) => ({
+        name: other.name,
+        displayName: other.displayName,
+        containerName: other.containerName,
+        ...endpoint(server, other),
+        certificateName: other.node,
+      })),
+      gateway: {
+        containerName: topology.gateway.containerName,
+        ...endpoint(server, topology.gateway),
+      },
+    },
     postgres: {
       database: applicationDatabase,
       caFile: file("ca.crt"),

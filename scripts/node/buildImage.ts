@@ -19,7 +19,9 @@ await runStep("build-image", async () => {
     cpSync(`images/${kind}`, folder, { recursive: true });
     if (kind === "server") {
       const { bundleServer } = await import("../../server/bundle.ts");
-      writeFileSync(join(folder, "server.mjs"), await bundleServer());
+      const { putWebPages } = await import("./webPages.ts");
+      const [program] = await Promise.all([bundleServer(), putWebPages(join(folder, "web"))]);
+      writeFileSync(join(folder, "server.mjs"), program);
     }
     const labels = [
       `pg-continuity.project=${required("PROJECT")}`,

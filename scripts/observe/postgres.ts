@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { PostgresObservation } from "../../core/observation.ts";
 import { eraParameter } from "../../core/render/era.ts";
 import type { DatabaseNode } from "../../core/topology.ts";
+import { transitionLockKey } from "../../core/vocabulary.ts";
 
 /** How to reach a database from beside the engines: by its published port, its certificate verified. */
 export interface DatabaseAccess {
@@ -36,9 +37,6 @@ export async function connectDatabase(
   await client.connect();
   return client;
 }
-
-/** Any fixed number: the advisory lock that whoever runs a transition holds in every database that answers. */
-export const transitionLockKey = 7_232_001;
 
 const rowSchema = z.object({
   system_id: z.string(),

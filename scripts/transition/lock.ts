@@ -3,8 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { DatabaseNode, Topology } from "../../core/topology.ts";
 import type { Goal } from "../../core/transition/step.ts";
+import { transitionLockKey } from "../../core/vocabulary.ts";
 import { messageOf } from "../observe/container.ts";
-import { connectDatabase, type DatabaseAccess, transitionLockKey } from "../observe/postgres.ts";
+import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
 
 /** Who runs this process, as evidence and lock name it. */
 export function actor(): string {

@@ -11,6 +11,7 @@ export const permissions = [
   "accounts.manage",
   "keys.manage",
   "tasks.run",
+  "servers.rename",
 ] as const;
 export type Permission = (typeof permissions)[number];
 

@@ -2,6 +2,7 @@ import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { Logger } from "../log.ts";
 import { type Choice, choose } from "./choose.ts";
 import type { ConnectionSettings } from "./connection.ts";
+import type { DatabaseDetail } from "./detail.ts";
 import { DatabasePool } from "./pool.ts";
 import { type DatabaseView, databaseRole, unseen } from "./view.ts";
 import { DatabaseWatcher } from "./watcher.ts";
@@ -43,6 +44,7 @@ export class Cluster {
   readonly #log: Logger;
   readonly #nodes = new Map<DatabaseName, Node>();
   readonly #views = new Map<DatabaseName, DatabaseView>();
+  readonly #details = new Map<DatabaseName, DatabaseDetail>();
   readonly #writableSeenAt = new Map<DatabaseName, number>();
   readonly #listeners = new Set<(state: ClusterState) => void>();
   #choice: Choice = { writable: null, readable: null, refused: [], conflict: null };
@@ -78,6 +80,9 @@ export class Cluster {
         database,
         { intervalMs: () => this.#intervalMs() },
         (view): Promise<void> => this.#accept(watcher, view),
+        (detail) => {
+          if (this.#nodes.get(name)?.watcher === watcher) this.#acceptDetail(name, detail);
+        },
       );
       const pool = new DatabasePool(database, settings.poolSize, settings.poolWaitSeconds, this.#log);
       this.#nodes.set(name, { fingerprint, watcher, pool });
@@ -94,6 +99,11 @@ export class Cluster {
 
   view(name: DatabaseName): DatabaseView {
     return this.#views.get(name) ?? unseen(name);
+  }
+
+  /** What was seen last beside the view; null while the database does not answer, and before the first look. */
+  detail(name: DatabaseName): DatabaseDetail | null {
+    return this.#details.get(name) ?? null;
   }
 
   /** Looks at every database at once: a request has met an error that says that something changed. */
@@ -160,6 +170,7 @@ export class Cluster {
     }
     const before = this.view(view.name);
     this.#views.set(view.name, view);
+    if (!view.reachable) this.#details.delete(view.name);
     this.#choose(view);
     if (describe(before) !== describe(view)) {
       this.#log.info(
@@ -170,6 +181,15 @@ export class Cluster {
     if (view.reachable && !before.reachable) void node.pool.warm();
     if (!view.reachable && before.reachable) node.pool.cut();
     this.#notify();
+  }
+
+  #acceptDetail(name: DatabaseName, detail: DatabaseDetail | Error): void {
+    if (!(detail instanceof Error)) {
+      this.#details.set(name, detail);
+      return;
+    }
+    this.#details.delete(name);
+    this.#log.info({ database: name, err: detail }, "a database did not tell its details");
   }
 
   #choose(latest: DatabaseView): void {
@@ -203,6 +223,7 @@ export class Cluster {
   #forget(name: DatabaseName): void {
     this.#retire(name);
     this.#views.delete(name);
+    this.#details.delete(name);
     this.#writableSeenAt.delete(name);
     this.#choice = choose(this.#server, [...this.#views.values()], this.#witness.highest);
     this.#log.info({ database: name }, "database left the model");

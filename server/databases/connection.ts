@@ -69,7 +69,7 @@ const pending = new Map<string, Promise<{ address: string; family: number }[]>>(
  * seconds to fail and holds one of Node's four worker threads meanwhile; without this, repeated
  * attempts would take all of them and file access would stall with them.
  */
-const sharedLookup: LookupFunction = (hostname, options, callback) => {
+export const sharedLookup: LookupFunction = (hostname, options, callback) => {
   let request = pending.get(hostname);
   if (request === undefined) {
     request = new Promise<{ address: string; family: number }[]>((resolve, reject) => {

@@ -2,6 +2,14 @@ import type { Socket } from "node:net";
 import pg from "pg";
 import { type ConnectionSettings, clientOptions } from "./connection.ts";
 import {
+  type DatabaseDetail,
+  type DetailRow,
+  detailOf,
+  detailSql,
+  mayAskObservationSql,
+  observationFunction,
+} from "./detail.ts";
+import {
   type DatabaseView,
   mayAskReceivedTimelineSql,
   type ObservedRow,
@@ -10,6 +18,9 @@ import {
   unreachable,
   viewOf,
 } from "./view.ts";
+
+/** Between two looks at more than the choice needs. */
+const detailIntervalMs = 1000;
 
 /** How often a database is looked at. */
 export interface WatchPace {
@@ -25,19 +36,31 @@ export class DatabaseWatcher {
   readonly #settings: ConnectionSettings;
   readonly #pace: WatchPace;
   readonly #report: (view: DatabaseView) => Promise<void>;
+  readonly #reportDetail: (detail: DatabaseDetail | Error) => void;
   readonly #sockets = new Set<Socket>();
   #client: pg.Client | null = null;
   #sql = observeSql("null");
+  #detailSql = detailSql("null");
+  #detailDueAt = 0;
   #stopped = false;
   #lookAgain = false;
   #wake: (() => void) | null = null;
   #loop: Promise<void> | null = null;
 
-  /** @param report awaited before the next look; must not throw. */
-  constructor(settings: ConnectionSettings, pace: WatchPace, report: (view: DatabaseView) => Promise<void>) {
+  /**
+   * @param report awaited before the next look; must not throw.
+   * @param reportDetail called about once a second while the database answers; must not throw.
+   */
+  constructor(
+    settings: ConnectionSettings,
+    pace: WatchPace,
+    report: (view: DatabaseView) => Promise<void>,
+    reportDetail: (detail: DatabaseDetail | Error) => void,
+  ) {
     this.#settings = settings;
     this.#pace = pace;
     this.#report = report;
+    this.#reportDetail = reportDetail;
   }
 
   start(): void {
@@ -64,6 +87,7 @@ export class DatabaseWatcher {
       const view = await this.#look();
       if (this.#stopped) break;
       await this.#report(view);
+      if (view.reachable && Date.now() >= this.#detailDueAt) await this.#lookAtDetail();
       if (!this.#lookAgain) await this.#sleep(this.#pace.intervalMs());
     }
     this.#cut();
@@ -102,14 +126,40 @@ export class DatabaseWatcher {
     return viewOf(this.#settings.target.name, row, Date.now());
   }
 
+  /** Its failure decides nothing: the next look says what became of the database. */
+  async #lookAtDetail(): Promise<void> {
+    const client = this.#client;
+    if (client === null) return;
+    this.#detailDueAt = Date.now() + detailIntervalMs;
+    try {
+      const { rows } = await client.query<DetailRow>(
+        Object.assign(
+          { text: this.#detailSql, name: "detail" },
+          { query_timeout: this.#settings.connectTimeoutSeconds * 1000 },
+        ),
+      );
+      const [row] = rows;
+      if (row !== undefined && !this.#stopped)
+        this.#reportDetail(detailOf(this.#settings.target.name, row, Date.now()));
+    } catch (error) {
+      if (this.#stopped) return;
+      this.#reportDetail(error instanceof Error ? error : new Error(String(error)));
+      this.lookNow();
+    }
+  }
+
   async #connect(): Promise<pg.Client> {
     const client = new pg.Client(clientOptions(this.#settings, this.#sockets));
     // The server closing this connection is news: look again at once.
     client.on("error", () => this.#lost(client));
     client.on("end", () => this.#lost(client));
     await client.connect();
-    const may = await client.query<{ allowed: boolean }>(mayAskReceivedTimelineSql);
-    this.#sql = observeSql(may.rows[0]?.allowed === true ? receivedTimelineFunction : "null");
+    const may = await client.query<{ timeline: boolean | null; observation: boolean | null }>(
+      `select (${mayAskReceivedTimelineSql}) as timeline, (${mayAskObservationSql}) as observation`,
+    );
+    this.#sql = observeSql(may.rows[0]?.timeline === true ? receivedTimelineFunction : "null");
+    this.#detailSql = detailSql(may.rows[0]?.observation === true ? observationFunction : "null");
+    this.#detailDueAt = 0;
     this.#client = client;
     return client;
   }

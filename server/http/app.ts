@@ -9,15 +9,19 @@ import { auditOperations } from "./auditRoutes.ts";
 import { authentication, type SignIn } from "./authentication.ts";
 import { addressOf, rememberAddress } from "./clientAddress.ts";
 import { healthRoutes } from "./healthRoutes.ts";
+import { highAvailabilityOperations } from "./highAvailabilityRoutes.ts";
 import { keyOperations } from "./keyRoutes.ts";
 import { Operations } from "./operation.ts";
+import { type PageFile, pageRoutes } from "./pages.ts";
 import { HttpProblem, problemFor, problemOf, sendProblem } from "./problem.ts";
 import { resourceOperations } from "./resourceRoutes.ts";
+import { serverOperations } from "./serverRoutes.ts";
 import type { Services } from "./services.ts";
 import { sessionOperations } from "./sessionRoutes.ts";
 import { statusOperations } from "./statusRoutes.ts";
 import { taskOperations } from "./taskRoutes.ts";
 import { tokenOperations } from "./tokenRoutes.ts";
+import { transitionOperations } from "./transitionRoutes.ts";
 
 const bodyLimitBytes = 128 * 1024;
 /** To receive a request; to answer one see `handlerTimeout`. */
@@ -42,6 +46,8 @@ export interface AppOptions {
   /** An upper bound for any request, in seconds. */
   readonly requestTimeoutSeconds: number;
   readonly log: Logger;
+  /** The built web pages; none where there are none. */
+  readonly pages: readonly PageFile[];
   readonly services: () => Services;
 }
 
@@ -97,6 +103,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   );
 
   healthRoutes(app, services);
+  pageRoutes(app, options.pages);
   await app.register(async (scope: App) => apiRoutes(scope, options, authentication(app, services)));
   return app;
 }
@@ -133,6 +140,9 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
   keyOperations(operations, services);
   auditOperations(operations, services);
   taskOperations(operations, services);
+  highAvailabilityOperations(api, operations, services);
+  serverOperations(operations, services);
+  transitionOperations(operations, services);
 }
 
 function notPrepared(): HttpProblem {

@@ -8,50 +8,70 @@ import type { Services } from "./services.ts";
 export function healthRoutes(app: App, services: () => Services): void {
   for (const path of healthPaths) {
     app.get(path, { logLevel: "warn" }, (_request, reply) => {
-      const { health: assess, cipher, schema } = services();
-      const { since, observedAt, ...health } = assess();
-      const pack = { version, keyFingerprint: cipher.keyId, schema: schema().at(-1) ?? null };
+      const health = services().health();
       return reply
         .code(healthStatus(path, health))
         .header("cache-control", "no-store")
-        .send({ ...health, since: isoTime(since), observedAt: isoTime(observedAt), pack });
+        .send(healthBody(services()));
     });
   }
 
   app.get("/witness", { logLevel: "warn" }, (_request, reply) => {
-    const { config, cluster, witness } = services();
-    const { views, choice } = cluster.state;
-    const writable = views.find(({ name }) => name === choice.writable);
-    const systemId = writable?.systemId ?? witness.systemId;
-    const target = config.databases.find(({ name }) => name === writable?.name);
     return reply.header("cache-control", "no-store").send({
-      server: config.server.id,
-      systemId,
-      highestTimeline: witness.highestTimeline(systemId),
-      writable:
-        writable === undefined || target === undefined
-          ? null
-          : {
-              database: writable.name,
-              address: target.address,
-              port: target.port,
-              systemId: writable.systemId,
-              timeline: writable.timeline,
-              observedAt: isoTime(writable.observedAt),
-            },
-      refused: choice.refused,
-      conflict: choice.conflict,
-      databases: views.map((view) => ({
-        database: view.name,
-        reachable: view.reachable,
-        role: databaseRole(view),
-        systemId: view.systemId,
-        timeline: view.timeline,
-        observedAt: isoTime(view.observedAt),
-      })),
+      ...witnessBody(services()),
       observedAt: new Date().toISOString(),
     });
   });
+}
+
+/** What a server says of itself. */
+function healthBody(services: Services) {
+  const { health, cipher, schema, startedAt } = services;
+  const { since, observedAt, ...rest } = health();
+  return {
+    ...rest,
+    since: new Date(since).toISOString(),
+    startedAt: new Date(startedAt).toISOString(),
+    observedAt: isoTime(observedAt),
+    pack: { version, keyFingerprint: cipher.keyId, schema: schema().at(-1) ?? null },
+  };
+}
+
+/** What a server knows of the others: timelines for the guard, and whom it reaches for the High availability page. */
+export function witnessBody(services: Services) {
+  const { config, cluster, witness, monitor } = services;
+  const { views, choice } = cluster.state;
+  const writable = views.find(({ name }) => name === choice.writable);
+  const systemId = writable?.systemId ?? witness.systemId;
+  const target = config.databases.find(({ name }) => name === writable?.name);
+  return {
+    server: config.server.id,
+    systemId,
+    highestTimeline: witness.highestTimeline(systemId),
+    writable:
+      writable === undefined || target === undefined
+        ? null
+        : {
+            database: writable.name,
+            address: target.address,
+            port: target.port,
+            systemId: writable.systemId,
+            timeline: writable.timeline,
+            observedAt: isoTime(writable.observedAt),
+          },
+    refused: choice.refused,
+    conflict: choice.conflict,
+    databases: views.map((view) => ({
+      database: view.name,
+      reachable: view.reachable,
+      role: databaseRole(view),
+      systemId: view.systemId,
+      timeline: view.timeline,
+      observedAt: isoTime(view.observedAt),
+    })),
+    self: healthBody(services),
+    servers: monitor.reached,
+  };
 }
 
 function isoTime(milliseconds: number | null): string | null {

@@ -47,6 +47,8 @@ export interface Operation<
   readonly audit?: Audited;
   /** It needs the vault's tables and the right key: 503 until both have been found. */
   readonly needsVault?: boolean;
+  /** Of an answer that goes on: how long it may take. */
+  readonly longestSeconds?: number;
   /** By status. */
   readonly answers: Readonly<Record<number, OperationAnswer>>;
   /** Statuses of the problems that are this operation's own, beside those that any may answer. */
@@ -75,12 +77,13 @@ export class Operations {
     Q extends z.ZodObject = typeof nothing,
     B extends z.ZodType = typeof nothing,
   >(operation: Operation<P, Q, B>): void {
-    const { method, path, access, needsVault = false, handle } = operation;
+    const { method, path, access, needsVault = false, longestSeconds, handle } = operation;
     this.#all.push(operation as unknown as Operation);
     this.#app.route({
       method,
       url: path.replace(/\{(\w+)\}/g, ":$1"),
       config: { access, needsVault, ...(operation.audit === undefined ? {} : { audit: operation.audit }) },
+      ...(longestSeconds === undefined ? {} : { handlerTimeout: longestSeconds * 1000 }),
       handler: async (request, reply) =>
         handle({
           params: validate(operation.params ?? nothing, request.params) as z.output<P>,

@@ -9,6 +9,8 @@ import type { Reader } from "../databases/reader.ts";
 import type { Witness } from "../databases/witness.ts";
 import type { Health } from "../health.ts";
 import type { Logger } from "../log.ts";
+import type { Monitor } from "../overview/monitor.ts";
+import type { ServerNames } from "../servers/names.ts";
 import type { RequestHasher } from "../writes/idempotency.ts";
 import type { Writer } from "../writes/writer.ts";
 
@@ -33,5 +35,10 @@ export interface Services {
   readonly ready: () => boolean;
   /** The migrations found in the database. */
   readonly schema: () => readonly string[];
+  /** What this server sees of the whole deployment. */
+  readonly monitor: Monitor;
+  readonly names: ServerNames;
+  /** When this process began; milliseconds since the epoch. */
+  readonly startedAt: number;
   readonly health: () => Health & { readonly since: number };
 }

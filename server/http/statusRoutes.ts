@@ -43,9 +43,10 @@ export function statusOperations(api: Operations, services: () => Services): voi
     access: "signed-in",
     answers: { 200: { description: "Actor and server", schema: whoamiSchema } },
     handle: ({ request, reply }) => {
-      const { config } = services();
+      const { config, names } = services();
       const { name, role, authentication } = actorOf(request);
-      return reply.send({ actor: name, role, authentication, server: config.server });
+      const displayName = names.all.get(config.server.id) ?? config.server.displayName;
+      return reply.send({ actor: name, role, authentication, server: { ...config.server, displayName } });
     },
   });
 

@@ -4,6 +4,7 @@ import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
 import { rotation } from "./rotation.ts";
 import { schedule } from "./schedule.ts";
+import { serverNames } from "./serverNames.ts";
 
 /** What the migrations need to know of this server. */
 export interface MigrationContext {
@@ -25,6 +26,7 @@ export function migrations(context: MigrationContext): Record<string, Migration>
     "0005-rotation": { up: (db) => rotation(db, context.applicationRole) },
     "0006-audit": { up: (db) => audit(db, context.applicationRole) },
     "0007-schedule": { up: (db) => schedule(db, context.applicationRole, context.pool) },
+    "0008-server-names": { up: (db) => serverNames(db, context.applicationRole) },
   };
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ServerName } from "../../core/vocabulary.ts";
+import { putWebPages } from "../../scripts/node/webPages.ts";
 import { bundleServer } from "../../server/bundle.ts";
 import { createAuthority } from "../support/serverPki.ts";
 import { freePort, TestPostgres, until } from "../support/serverPostgres.ts";
@@ -42,7 +43,7 @@ describe.sequential("application servers on a primary and a streaming standby", 
       freePort(),
       postgres.prepare(),
     ]);
-    await writeFile(program, bundle);
+    await Promise.all([writeFile(program, bundle), putWebPages(join(folder, "web"))]);
     await postgres.create("shared", sharedPort, await authority.issue("shared"));
     await postgres.create("read-only", readOnlyPort, await authority.issue("read-only"), "shared");
     options = {

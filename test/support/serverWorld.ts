@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerName } from "../../core/vocabulary.ts";
+import { putWebPages } from "../../scripts/node/webPages.ts";
 import { bundleServer } from "../../server/bundle.ts";
 import { createAuthority } from "./serverPki.ts";
 import { freePort, TestPostgres, until } from "./serverPostgres.ts";
@@ -31,7 +32,7 @@ export class ServerWorld {
       freePort(),
       postgres.prepare(),
     ]);
-    await writeFile(program, bundle);
+    await Promise.all([writeFile(program, bundle), putWebPages(join(folder, "web"))]);
     const passwords = {
       application: randomBytes(12).toString("hex"),
       migration: randomBytes(12).toString("hex"),

@@ -1,0 +1,98 @@
+import type { DatabaseName } from "../../core/vocabulary.ts";
+
+/** More of a database than the choice needs, looked at once a second; for people. Of one moment. */
+export interface DatabaseDetail {
+  readonly name: DatabaseName;
+  readonly inRecovery: boolean;
+  /** Written (primary) or replayed (standby) up to here. */
+  readonly lsn: string;
+  readonly replayPaused: boolean;
+  /** A standby: whether it receives WAL by streaming now. */
+  readonly streaming: boolean;
+  /** Whether its commits wait for a standby, or would if it were writable. */
+  readonly synchronous: boolean;
+  /** Commits of the application that wait for a standby now. */
+  readonly waitingCommits: number;
+  readonly startedAt: string;
+  readonly version: string;
+  readonly slots: readonly SlotDetail[];
+  /** Who follows it; null where this login may not ask. */
+  readonly senders: readonly { readonly name: string; readonly syncState: string }[] | null;
+  readonly transition: { readonly holder: string; readonly since: string } | null;
+  /** Milliseconds since the epoch. */
+  readonly observedAt: number;
+}
+
+export interface SlotDetail {
+  readonly name: string;
+  readonly active: boolean;
+  readonly walStatus: string | null;
+  readonly retainedBytes: number | null;
+}
+
+/** The row that `detailSql` answers. */
+export interface DetailRow {
+  readonly in_recovery: boolean;
+  readonly lsn: string;
+  readonly replay_paused: boolean;
+  readonly streaming: boolean;
+  readonly synchronous: boolean;
+  readonly waiting_commits: number;
+  readonly started_at: Date;
+  readonly version: string;
+  readonly slots: readonly SlotDetail[];
+  readonly more: {
+    readonly senders: readonly { readonly name: string; readonly syncState: string }[];
+    readonly transition: DatabaseDetail["transition"];
+  } | null;
+}
+
+/**
+ * A function that tells what an ordinary login does not see of other logins' sessions: who follows, and which transition
+ * runs. Made by the superuser (`core/render/roles.ts`).
+ */
+export const observationFunction = "continuity.observation()";
+
+/** Answers whether this login may call `observationFunction`. Asked once per connection. */
+export const mayAskObservationSql = `
+select coalesce(has_function_privilege(to_regprocedure('${observationFunction}'), 'execute')
+            and has_schema_privilege('continuity', 'usage'), false) as allowed
+where to_regnamespace('continuity') is not null`;
+
+/** @param more the expression that gives senders and transition, or null. */
+export function detailSql(more: typeof observationFunction | "null"): string {
+  return `
+select r.in_recovery,
+  case when r.in_recovery then coalesce(pg_last_wal_replay_lsn(), '0/0') else pg_current_wal_lsn() end::text as lsn,
+  case when r.in_recovery then pg_is_wal_replay_paused() else false end as replay_paused,
+  exists (select from pg_stat_wal_receiver) as streaming,
+  current_setting('synchronous_standby_names') <> '' as synchronous,
+  (select count(*)::int from pg_stat_activity where wait_event = 'SyncRep') as waiting_commits,
+  pg_postmaster_start_time() as started_at,
+  current_setting('server_version') as version,
+  coalesce((select json_agg(json_build_object('name', slot_name, 'active', active, 'walStatus', wal_status,
+      'retainedBytes', pg_wal_lsn_diff(
+        case when r.in_recovery then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, restart_lsn)::bigint)
+      order by slot_name)
+    from pg_replication_slots where slot_type = 'physical'), '[]') as slots,
+  ${more} as more
+from (select pg_is_in_recovery() as in_recovery) r`;
+}
+
+export function detailOf(name: DatabaseName, row: DetailRow, observedAt: number): DatabaseDetail {
+  return {
+    name,
+    inRecovery: row.in_recovery,
+    lsn: row.lsn,
+    replayPaused: row.replay_paused,
+    streaming: row.streaming,
+    synchronous: row.synchronous,
+    waitingCommits: row.waiting_commits,
+    startedAt: row.started_at.toISOString(),
+    version: row.version,
+    slots: row.slots,
+    senders: row.more?.senders ?? null,
+    transition: row.more?.transition ?? null,
+    observedAt,
+  };
+}

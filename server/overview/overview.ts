@@ -1,0 +1,244 @@
+import type { DatabaseStatus, ServerStatus } from "../../core/status.ts";
+import { conclude, type Declared } from "../../core/verdict.ts";
+import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
+import type { ClusterState } from "../databases/cluster.ts";
+import type { DatabaseDetail } from "../databases/detail.ts";
+import { type DatabaseView, databaseRole } from "../databases/view.ts";
+import type { Lag } from "./lag.ts";
+import type { Deployment, GatewayView, PeerAnswer, PeerView } from "./peers.ts";
+import type { DatabaseTile, Overview, ServerTile } from "./schema.ts";
+
+/** What a server has seen, of which it makes its overview. */
+export interface OverviewInput {
+  readonly server: ServerName;
+  readonly stack: string;
+  readonly deployment: Deployment;
+  /** Names that people have given, by server. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly addresses: ReadonlyMap<DatabaseName, string>;
+  readonly cluster: ClusterState;
+  readonly details: ReadonlyMap<DatabaseName, DatabaseDetail>;
+  /** Since when each database is what it is; milliseconds since the epoch. */
+  readonly since: ReadonlyMap<DatabaseName, number>;
+  readonly lag: Lag | null;
+  /** What this server would answer to another. */
+  readonly self: PeerAnswer;
+  readonly peers: readonly PeerView[];
+  readonly gateway: GatewayView;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * One verdict from one set of observations. Pure. Whatever the single looks were, at most one database is shown as the
+ * writable one: the one that this server would write to; another that claims to be it is "refused", with the reason.
+ */
+export function overviewOf(input: OverviewInput): Overview {
+  const { server, deployment, cluster, names, now } = input;
+  const { writable } = cluster.choice;
+  const observedAt = new Date(now).toISOString();
+  const databases = deployment.databases.map((declared) => databaseTile(input, declared.name, declared.slot));
+  const servers = deployment.servers.map(({ name, displayName }) =>
+    serverTile(input, name, names.get(name) ?? displayName),
+  );
+  const transition = runningTransition(input);
+  const gateway =
+    deployment.gateway === null
+      ? null
+      : { reachable: input.gateway.reachable, detail: gatewayDetail(input.gateway) };
+  const declared: Declared = { stack: input.stack, ...deployment };
+  const verdict = conclude(declared, {
+    writable: claimants(cluster),
+    databases: databases.map((tile) => databaseStatus(input, tile, observedAt)),
+    servers: servers.map((tile) => serverStatus(input, tile, observedAt)),
+    gateway: gateway ?? { reachable: true, detail: null },
+    transition,
+    observedAt,
+  });
+  const { phase, summary, findings } = verdict;
+  return {
+    server,
+    observedAt,
+    stack: input.stack,
+    model: deployment.model,
+    phase,
+    verdict: verdict.verdict,
+    summary,
+    writable,
+    transition,
+    servers,
+    databases,
+    gateway,
+    findings: [...findings],
+  };
+}
+
+/** The writable database; two where neither can be preferred, which is the worst that can be found. */
+function claimants({ views, choice }: ClusterState): readonly DatabaseName[] {
+  if (choice.conflict === null) return choice.writable === null ? [] : [choice.writable];
+  const refused = new Set(choice.refused.map(({ name }) => name));
+  return views
+    .filter((view) => databaseRole(view) === "primary" && view.closed === false && !refused.has(view.name))
+    .map(({ name }) => name);
+}
+
+function databaseTile(input: OverviewInput, name: DatabaseName, slotName: string): DatabaseTile {
+  const { cluster, details } = input;
+  const { writable, refused, conflict } = cluster.choice;
+  const view = cluster.views.find((candidate) => candidate.name === name);
+  const detail = details.get(name) ?? null;
+  const source = writable === null ? undefined : details.get(writable);
+  const isStandby = view?.inRecovery === true;
+  // One look before the other: a detail from before a change of role tells nothing of now.
+  const own = detail !== null && detail.inRecovery === isStandby ? detail : null;
+  const feeds = isStandby && source?.inRecovery === false ? source : undefined;
+  const slot = feeds?.slots.find((candidate) => candidate.name === slotName) ?? null;
+  const sender = feeds?.senders?.find((candidate) => candidate.name === `${name}-database`);
+  const role = roleOf(view, name, writable, conflict);
+  const reason = refused.find((candidate) => candidate.name === name)?.reason ?? null;
+  const since = input.since.get(name);
+  return {
+    name,
+    role,
+    expectedRole: expectedRole(name, writable),
+    active: role === "primary" || (role === "standby" && own?.streaming !== false),
+    address: input.addresses.get(name) ?? "",
+    version: own?.version ?? null,
+    timeline: view?.timeline ?? null,
+    lsn: own?.lsn ?? null,
+    lagBytes: isStandby && feeds !== undefined ? (input.lag?.bytes ?? null) : null,
+    lagSeconds: isStandby && feeds !== undefined ? (input.lag?.seconds ?? null) : null,
+    streaming: isStandby ? (own?.streaming ?? null) : null,
+    syncState: sender?.syncState ?? null,
+    slot: slot === null ? null : { ...slot },
+    startedAt: own?.startedAt ?? null,
+    since: since === undefined ? null : isoTime(since),
+    detail: view?.problem ?? reason ?? (own?.replayPaused === true ? "replay is paused" : null),
+    reachedBy: input.deployment.servers.map(({ name: server }) => {
+      const answer = answerOf(input, server);
+      const seen = answer?.databases.find(({ database }) => database === name);
+      return { server, reachable: seen?.reachable ?? null, observedAt: seen?.observedAt ?? null };
+    }),
+    observedAt: view?.observedAt == null ? null : isoTime(view.observedAt),
+  };
+}
+
+function roleOf(
+  view: DatabaseView | undefined,
+  name: DatabaseName,
+  writable: DatabaseName | null,
+  conflict: string | null,
+): DatabaseTile["role"] {
+  const role = view === undefined ? "unknown" : databaseRole(view);
+  if (role === "unknown") return "down";
+  if (role === "standby") return "standby";
+  if (name === writable) return "primary";
+  return view?.closed === true && conflict === null ? "closed" : "refused";
+}
+
+function expectedRole(name: DatabaseName, writable: DatabaseName | null): "primary" | "standby" {
+  return name === (writable ?? "shared") ? "primary" : "standby";
+}
+
+function serverTile(input: OverviewInput, name: ServerName, displayName: string): ServerTile {
+  const { cluster, now } = input;
+  const answer = answerOf(input, name);
+  const peer = input.peers.find((candidate) => candidate.name === name);
+  const state = answer?.self.state ?? null;
+  const role =
+    answer === null
+      ? "down"
+      : state === "read-write" || state === "read-only"
+        ? state
+        : state === "holding"
+          ? "read-write"
+          : "unavailable";
+  const expected =
+    name === "read-only" && cluster.choice.writable !== "read-only" ? "read-only" : "read-write";
+  const isUnasked = answer === null && peer?.observedAt == null;
+  return {
+    name,
+    displayName,
+    role: isUnasked ? "unknown" : role,
+    expectedRole: expected,
+    isActingPrimary: name === "read-only" && role === "read-write",
+    active: role === "read-write" || role === "read-only",
+    state,
+    database: answer?.self.database ?? null,
+    since: answer?.self.since ?? (peer === undefined ? null : isoTime(peer.since)),
+    startedAt: answer?.self.startedAt ?? null,
+    version: answer?.self.pack.version ?? null,
+    detail: peer?.problem ?? (role === "unavailable" || state === "holding" ? state : null),
+    reachedBy: input.deployment.servers
+      .filter((other) => other.name !== name)
+      .map(({ name: server }) => {
+        if (server === input.server) {
+          const observed = peer?.observedAt ?? null;
+          const reachable = observed === null ? null : answer !== null;
+          return { server, reachable, observedAt: observed === null ? null : isoTime(observed) };
+        }
+        const seen = answerOf(input, server)?.servers.find((candidate) => candidate.server === name);
+        return { server, reachable: seen?.reachable ?? null, observedAt: seen?.observedAt ?? null };
+      }),
+    observedAt:
+      name === input.server ? isoTime(now) : peer?.observedAt == null ? null : isoTime(peer.observedAt),
+  };
+}
+
+function answerOf(input: OverviewInput, server: ServerName): PeerAnswer | null {
+  if (server === input.server) return input.self;
+  return input.peers.find(({ name }) => name === server)?.answer ?? null;
+}
+
+function runningTransition({ cluster, details }: OverviewInput): Overview["transition"] {
+  const { writable } = cluster.choice;
+  const first = writable === null ? undefined : details.get(writable);
+  const found = first?.transition ?? [...details.values()].find(({ transition }) => transition)?.transition;
+  return found ?? null;
+}
+
+function gatewayDetail({ reachable, problem }: GatewayView): string | null {
+  return reachable ? null : `does not take connections (${problem ?? "no reason known"})`;
+}
+
+/** A tile in the terms of `npm run status`. */
+function databaseStatus(input: OverviewInput, tile: DatabaseTile, now: string): DatabaseStatus {
+  const detail = input.details.get(tile.name);
+  const isWritable = tile.role === "primary";
+  return {
+    name: tile.name,
+    role: tile.role === "refused" ? "closed" : tile.role,
+    expectedRole: tile.expectedRole,
+    reachable: tile.role === "primary" || tile.role === "standby",
+    timeline: tile.timeline,
+    lsn: tile.lsn,
+    lagBytes: tile.lagBytes,
+    lagSeconds: tile.lagSeconds,
+    slot: tile.slot,
+    streaming: tile.streaming,
+    synchronous: isWritable ? (detail?.synchronous ?? null) : null,
+    waitingCommits: isWritable ? (detail?.waitingCommits ?? null) : null,
+    syncState: tile.syncState,
+    since: tile.since,
+    observedAt: tile.observedAt ?? now,
+    detail: tile.detail,
+  };
+}
+
+function serverStatus(input: OverviewInput, tile: ServerTile, now: string): ServerStatus {
+  return {
+    name: tile.name,
+    role: tile.role,
+    expectedRole: tile.expectedRole,
+    reachable: answerOf(input, tile.name) !== null,
+    database: tile.database,
+    since: tile.since,
+    observedAt: tile.observedAt ?? now,
+    detail: tile.detail,
+    pack: answerOf(input, tile.name)?.self.pack ?? null,
+  };
+}
+
+function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,193 @@
+import { Agent, type RequestOptions, request } from "node:https";
+import { connect } from "node:net";
+import { z } from "zod";
+import type { ServerConfig } from "../../core/serverConfig.ts";
+import { databaseNames, type ServerName, serverNames } from "../../core/vocabulary.ts";
+import { sharedLookup } from "../databases/connection.ts";
+import { serverStates } from "../health.ts";
+
+const intervalMs = 700;
+const timeoutMs = 1000;
+
+export type Deployment = NonNullable<ServerConfig["deployment"]>;
+
+/** What a server says of itself and of what it reaches, in its answer to `/witness`. */
+const answerSchema = z.object({
+  server: z.enum(serverNames),
+  self: z.object({
+    state: z.enum(serverStates),
+    database: z.enum(databaseNames).nullable(),
+    since: z.string(),
+    startedAt: z.string(),
+    pack: z.object({ version: z.string(), keyFingerprint: z.string(), schema: z.string().nullable() }),
+  }),
+  databases: z.array(
+    z.object({ database: z.enum(databaseNames), reachable: z.boolean(), observedAt: z.string().nullable() }),
+  ),
+  servers: z.array(
+    z.object({ server: z.enum(serverNames), reachable: z.boolean(), observedAt: z.string().nullable() }),
+  ),
+});
+export type PeerAnswer = z.output<typeof answerSchema>;
+
+/** What came of asking another server. */
+export interface PeerView {
+  readonly name: ServerName;
+  readonly answer: PeerAnswer | null;
+  /** Why there is no answer. */
+  readonly problem: string | null;
+  /** Since when it answers, or does not; milliseconds since the epoch. */
+  readonly since: number;
+  /** Milliseconds since the epoch; null before the first time. */
+  readonly observedAt: number | null;
+}
+
+/** Whether the gateway takes connections. */
+export interface GatewayView {
+  readonly reachable: boolean;
+  readonly problem: string | null;
+}
+
+/** Asks the other servers and the gateway again and again: who is there, and whom they reach. */
+export class Peers {
+  readonly #self: ServerName;
+  readonly #views = new Map<ServerName, PeerView>();
+  readonly #changed: () => void;
+  #deployment: Deployment | null = null;
+  #ca = "";
+  #agent = new Agent({ keepAlive: true });
+  #gateway: GatewayView = { reachable: false, problem: "not asked yet" };
+  #timers: NodeJS.Timeout[] = [];
+
+  /** @param changed called when a server comes, goes or says something new. */
+  constructor(self: ServerName, changed: () => void) {
+    this.#self = self;
+    this.#changed = changed;
+  }
+
+  get views(): readonly PeerView[] {
+    return [...this.#views.values()];
+  }
+
+  get gateway(): GatewayView {
+    return this.#gateway;
+  }
+
+  /** Asks these from now on. */
+  configure(deployment: Deployment | null, ca: string): void {
+    if (JSON.stringify(deployment) === JSON.stringify(this.#deployment) && ca === this.#ca) return;
+    this.stop();
+    this.#deployment = deployment;
+    this.#ca = ca;
+    this.#agent = new Agent({ keepAlive: true });
+    this.#views.clear();
+    if (deployment === null) return;
+    for (const server of deployment.servers) {
+      if (server.name === this.#self) continue;
+      const since = Date.now();
+      this.#views.set(server.name, {
+        name: server.name,
+        answer: null,
+        problem: "not asked yet",
+        since,
+        observedAt: null,
+      });
+      this.#repeat(() => this.#askServer(server));
+    }
+    const { gateway } = deployment;
+    if (gateway !== null) this.#repeat(() => this.#askGateway(gateway));
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers = [];
+    this.#agent.destroy();
+  }
+
+  #repeat(ask: () => Promise<void>): void {
+    let busy = false;
+    const once = (): void => {
+      if (busy) return;
+      busy = true;
+      void ask().finally(() => {
+        busy = false;
+      });
+    };
+    once();
+    this.#timers.push(setInterval(once, intervalMs));
+  }
+
+  async #askServer(server: Deployment["servers"][number]): Promise<void> {
+    const before = this.#views.get(server.name);
+    let answer: PeerAnswer | null = null;
+    let problem: string | null = null;
+    try {
+      const { address: host, port, certificateName: servername } = server;
+      const options = { host, port, servername, ca: this.#ca, agent: this.#agent };
+      answer = answerSchema.parse(JSON.parse(await textOf(options)));
+      if (answer.server !== server.name) throw new Error(`there answers the ${answer.server} server`);
+    } catch (error) {
+      answer = null;
+      problem =
+        error instanceof z.ZodError || error instanceof SyntaxError
+          ? "it answers something else than this version expects"
+          : error instanceof Error
+            ? error.message
+            : String(error);
+    }
+    if (this.#views.get(server.name) !== before) return; // configured anew meanwhile
+    const observedAt = Date.now();
+    const same = before !== undefined && (before.answer === null) === (answer === null);
+    const since = same ? before.since : observedAt;
+    this.#views.set(server.name, { name: server.name, answer, problem, since, observedAt });
+    if (describe(before?.answer) !== describe(answer)) this.#changed();
+  }
+
+  async #askGateway({ address, port }: { address: string; port: number }): Promise<void> {
+    const problem = await connectionProblem(address, port);
+    const before = this.#gateway;
+    this.#gateway = { reachable: problem === null, problem };
+    if (before.reachable !== this.#gateway.reachable) this.#changed();
+  }
+}
+
+/** What of an answer is news. */
+function describe(answer: PeerAnswer | null | undefined): string {
+  if (!answer) return "";
+  const { self, databases, servers } = answer;
+  return JSON.stringify([self, [...databases, ...servers].map(({ reachable }) => reachable)]);
+}
+
+function textOf(options: RequestOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const bounds = { path: "/witness", lookup: sharedLookup, signal: AbortSignal.timeout(timeoutMs) };
+    const outgoing = request({ ...options, ...bounds }, (incoming) => {
+      const chunks: Buffer[] = [];
+      incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+      incoming.on("error", reject);
+      incoming.on("end", () => resolve(Buffer.concat(chunks).toString()));
+    });
+    outgoing.on("error", (error) =>
+      reject(error.name === "TimeoutError" || error.name === "AbortError" ? silent() : error),
+    );
+    outgoing.end();
+  });
+}
+
+/** A bare connection, which the gateway does not log. */
+function connectionProblem(host: string, port: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, lookup: sharedLookup });
+    const end = (problem: string | null): void => {
+      socket.destroy();
+      resolve(problem);
+    };
+    socket.setTimeout(timeoutMs, () => end(silent().message));
+    socket.once("connect", () => end(null));
+    socket.once("error", (error) => end(error.message));
+  });
+}
+
+function silent(): Error {
+  return new Error(`no answer within ${timeoutMs / 1000} s`);
+}

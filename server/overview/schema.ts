@@ -1,0 +1,91 @@
+import { z } from "zod";
+import { databaseNames, models, phases, serverNames } from "../../core/vocabulary.ts";
+import { serverStates } from "../health.ts";
+
+const time = z.iso.datetime();
+
+/** Who reaches a node: what each server says of its own attempts. */
+const reachedBySchema = z.array(
+  z.object({
+    server: z.enum(serverNames),
+    reachable: z
+      .boolean()
+      .nullable()
+      .meta({ description: "Null: that server could not be asked, or has not tried" }),
+    observedAt: time.nullable(),
+  }),
+);
+
+const serverSchema = z.object({
+  name: z.enum(serverNames),
+  displayName: z.string(),
+  role: z.enum(["read-write", "read-only", "unavailable", "down", "unknown"]),
+  expectedRole: z.enum(["read-write", "read-only"]),
+  isActingPrimary: z.boolean(),
+  active: z.boolean().meta({ description: "It answers and can do its duty" }),
+  state: z.enum(serverStates).nullable(),
+  database: z.enum(databaseNames).nullable(),
+  since: time.nullable(),
+  startedAt: time.nullable(),
+  version: z.string().nullable(),
+  detail: z.string().nullable(),
+  reachedBy: reachedBySchema,
+  observedAt: time.nullable(),
+});
+export type ServerTile = z.output<typeof serverSchema>;
+
+const databaseSchema = z.object({
+  name: z.enum(databaseNames),
+  role: z.enum(["primary", "standby", "closed", "refused", "down"]),
+  expectedRole: z.enum(["primary", "standby", "fenced"]),
+  active: z.boolean(),
+  address: z.string(),
+  version: z.string().nullable(),
+  timeline: z.int().nullable(),
+  lsn: z.string().nullable(),
+  lagBytes: z.number().nullable(),
+  lagSeconds: z.number().nullable(),
+  streaming: z.boolean().nullable(),
+  syncState: z.string().nullable(),
+  slot: z
+    .object({
+      name: z.string(),
+      active: z.boolean(),
+      walStatus: z.string().nullable(),
+      retainedBytes: z.number().nullable(),
+    })
+    .nullable(),
+  startedAt: time.nullable(),
+  since: time.nullable(),
+  detail: z.string().nullable(),
+  reachedBy: reachedBySchema,
+  observedAt: time.nullable(),
+});
+export type DatabaseTile = z.output<typeof databaseSchema>;
+
+/** What one server sees of the whole deployment at one moment. */
+export const overviewSchema = z
+  .object({
+    server: z.enum(serverNames).meta({ description: "Who has observed all this" }),
+    observedAt: time,
+    stack: z.string(),
+    model: z.enum(models),
+    phase: z.enum(phases),
+    verdict: z.enum(["ok", "degraded", "down", "unknown"]),
+    summary: z.string().meta({ description: "One sentence; by the rules of `npm run status`" }),
+    writable: z.enum(databaseNames).nullable(),
+    transition: z.object({ holder: z.string(), since: time }).nullable(),
+    servers: z.array(serverSchema),
+    databases: z.array(databaseSchema),
+    gateway: z.object({ reachable: z.boolean(), detail: z.string().nullable() }).nullable(),
+    findings: z.array(z.object({ subject: z.string(), problem: z.string(), remedy: z.string() })),
+  })
+  .meta({ id: "Overview" });
+export type Overview = z.output<typeof overviewSchema>;
+
+export const historySchema = z.object({
+  server: z.enum(serverNames),
+  since: time.meta({ description: "When this server began to take notes" }),
+  samples: z.array(z.object({ at: time, bytes: z.number().nullable(), seconds: z.number().nullable() })),
+});
+export type History = z.output<typeof historySchema>;

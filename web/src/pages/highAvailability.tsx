@@ -1,0 +1,90 @@
+import { useEffect } from "react";
+import type { Overview } from "../../../server/overview/schema.ts";
+import { dateTime, timeOfDay } from "../format.ts";
+import { Connectivity } from "../parts/connectivity.tsx";
+import { LagChart } from "../parts/lagChart.tsx";
+import { DatabaseCard, ServerCard } from "../parts/tiles.tsx";
+import { Topology } from "../parts/topology.tsx";
+import { useOverview } from "../useOverview.ts";
+
+/** Everything at a glance, as the server sees it that this page came from. */
+export function HighAvailabilityPage() {
+  const { overview, isStale } = useOverview();
+  useEffect(() => {
+    document.title = "High availability · pg-continuity";
+  }, []);
+  return (
+    <>
+      <h1>High availability</h1>
+      {overview === null ? (
+        <p role="status">{isStale ? "The server does not answer." : "Loading …"}</p>
+      ) : (
+        <Content overview={overview} isStale={isStale} />
+      )}
+    </>
+  );
+}
+
+function Content({ overview, isStale }: { readonly overview: Overview; readonly isStale: boolean }) {
+  const { phase, verdict, summary, transition, observedAt, databases } = overview;
+  const observer = overview.servers.find(({ name }) => name === overview.server)?.displayName;
+  const others = overview.findings.filter(({ subject }) => !/ (server|database)$/.test(subject));
+  return (
+    <div className={isStale ? "stale" : undefined}>
+      <section className={`card verdict ${verdict}`} aria-label="Verdict">
+        <p className="phase">
+          <span className="badge">{phase}</span>
+          <strong role="status">{summary}</strong>
+        </p>
+        <p className="muted">
+          {overview.stack}, model {overview.model}; seen by {observer} at {timeOfDay(observedAt)}
+        </p>
+        {transition !== null && (
+          <p>
+            Running since {dateTime(transition.since)}: {transition.holder}
+          </p>
+        )}
+        {isStale && (
+          <p className="problem" role="alert">
+            Nothing was heard since {timeOfDay(observedAt)}: what is shown here is old.
+          </p>
+        )}
+        {others.map(({ subject, problem, remedy }) => (
+          <div key={subject + problem} className="finding">
+            <p>
+              {subject} {problem}
+            </p>
+            <p className="remedy">{remedy}</p>
+          </div>
+        ))}
+      </section>
+      <div className="overview">
+        <section className="card" aria-label="Picture">
+          <Topology overview={overview} />
+        </section>
+        <section className="card" aria-labelledby="connectivity">
+          <h2 id="connectivity">Connectivity</h2>
+          <Connectivity overview={overview} />
+        </section>
+      </div>
+      <h2>Servers</h2>
+      <div className="tiles">
+        {overview.servers.map((server) => (
+          <ServerCard key={server.name} server={server} overview={overview} />
+        ))}
+      </div>
+      <h2>Databases</h2>
+      <div className="tiles">
+        {databases.map((database) => (
+          <DatabaseCard key={database.name} database={database} overview={overview} />
+        ))}
+      </div>
+      {databases.length > 1 && (
+        <section className="card" aria-labelledby="lag">
+          <h2 id="lag">Replication lag</h2>
+          <LagChart />
+        </section>
+      )}
+    </div>
+  );
+}

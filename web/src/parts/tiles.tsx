@@ -1,0 +1,116 @@
+import type { DatabaseTile, Overview, ServerTile } from "../../../server/overview/schema.ts";
+import { ago, bytes, capital, dateTime, duration, timeOfDay } from "../format.ts";
+import { Facts } from "./facts.tsx";
+import { Rename } from "./rename.tsx";
+import { ActiveMark } from "./status.tsx";
+
+/** One server: what it is, and since when. */
+export function ServerCard({
+  server,
+  overview,
+}: {
+  readonly server: ServerTile;
+  readonly overview: Overview;
+}) {
+  const { observedAt } = overview;
+  return (
+    <article className="card tile" aria-label={`${capital(server.name)} server`}>
+      <header>
+        <div>
+          <h3>{server.displayName}</h3>
+          <p className="kind">
+            {capital(server.name)} server
+            {server.isActingPrimary && ", acting primary"}
+          </p>
+        </div>
+        <ActiveMark active={server.active} />
+      </header>
+      <Facts
+        facts={[
+          [
+            "Role",
+            server.role === server.expectedRole
+              ? server.role
+              : `${server.role}, expected ${server.expectedRole}`,
+          ],
+          ["Database", server.database ?? "none"],
+          ["Version", server.version],
+          ["Uptime", ago(server.startedAt, observedAt)],
+          ["Since", dateTime(server.since)],
+          ["Seen at", server.observedAt === null ? "never" : timeOfDay(server.observedAt)],
+        ]}
+      />
+      <Findings subject={`${server.name} server`} overview={overview} />
+      <Rename server={server} />
+    </article>
+  );
+}
+
+/** One database: what it is, and how far behind. */
+export function DatabaseCard({
+  database,
+  overview,
+}: {
+  readonly database: DatabaseTile;
+  readonly overview: Overview;
+}) {
+  const { observedAt } = overview;
+  const { slot } = database;
+  const isStandby = database.role === "standby";
+  return (
+    <article className="card tile" aria-label={`${capital(database.name)} database`}>
+      <header>
+        <div>
+          <h3>{capital(database.name)} database</h3>
+          <p className="kind">{database.role === "primary" ? "accepts writes" : database.role}</p>
+        </div>
+        <ActiveMark active={database.active} />
+      </header>
+      <Facts
+        facts={[
+          ["Address", database.address],
+          ["Version", database.version],
+          ["Timeline", database.timeline],
+          ["LSN", database.lsn],
+          ...(isStandby
+            ? ([
+                ["Lag", lagOf(database)],
+                ["Streaming", database.streaming === null ? null : database.streaming ? "yes" : "no"],
+                [
+                  "Slot",
+                  slot === null
+                    ? "none"
+                    : `${slot.name} ${slot.active ? "active" : "inactive"}, ${slot.walStatus ?? "unused"}`,
+                ],
+              ] as const)
+            : []),
+          ["Uptime", ago(database.startedAt, observedAt)],
+          ["Since", dateTime(database.since)],
+          ["Seen at", database.observedAt === null ? "never" : timeOfDay(database.observedAt)],
+        ]}
+      />
+      <Findings subject={`${database.name} database`} overview={overview} />
+    </article>
+  );
+}
+
+function lagOf({ lagBytes, lagSeconds }: DatabaseTile): string {
+  if (lagBytes === null) return "unknown";
+  return lagSeconds === null ? bytes(lagBytes) : `${bytes(lagBytes)}, ${duration(lagSeconds)}`;
+}
+
+function Findings({ subject, overview }: { readonly subject: string; readonly overview: Overview }) {
+  const own = overview.findings.filter((finding) => finding.subject === subject);
+  if (own.length === 0) return null;
+  return (
+    <details className="findings" open>
+      <summary>Why, and what helps</summary>
+      {own.map(({ problem, remedy }) => (
+        <div key={problem}>
+          <p>{problem}</p>
+          <p className="remedy">{remedy}</p>
+        </div>
+      ))}
+    </details>
+  );
+}

@@ -1,0 +1,177 @@
+import { useId } from "react";
+import type { DatabaseTile, Overview, ServerTile } from "../../../server/overview/schema.ts";
+import { bytes } from "../format.ts";
+
+const width = 400;
+const height = 292;
+const box = { width: 118, height: 52 } as const;
+const rows = { gateway: 8, servers: 92, databases: 226 } as const;
+
+interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Who is there, who uses whom, and which way the data flows. The same is said in words in its description. */
+export function Topology({ overview }: { readonly overview: Overview }) {
+  const title = useId();
+  const description = useId();
+  const servers = spread(overview.servers.length, rows.servers);
+  const databases = databasePlaces(overview);
+  const gateway: Place = { x: width / 2, y: rows.gateway };
+  return (
+    <svg
+      className="topology"
+      viewBox={`0 0 ${width} ${height}`}
+      role="img"
+      aria-labelledby={`${title} ${description}`}
+    >
+      <title id={title}>Topology</title>
+      <desc id={description}>{inWords(overview)}</desc>
+      <defs>
+        <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+          <path d="M0 0 8 4 0 8z" className="arrow" />
+        </marker>
+      </defs>
+      {overview.gateway &&
+        overview.servers.map((server, index) => (
+          <Line
+            key={server.name}
+            from={{ x: gateway.x, y: gateway.y + 32 }}
+            to={{ x: servers[index]?.x ?? 0, y: rows.servers }}
+            kind={overview.gateway?.reachable && server.active ? "on" : "off"}
+          />
+        ))}
+      {overview.servers.map((server, index) => {
+        const used = overview.databases.findIndex(({ name }) => name === server.database);
+        const target = databases[used];
+        return target === undefined ? null : (
+          <Line
+            key={server.name}
+            from={{ x: servers[index]?.x ?? 0, y: rows.servers + box.height }}
+            to={{ x: target.x, y: rows.databases }}
+            kind="on"
+          />
+        );
+      })}
+      <Replication overview={overview} places={databases} />
+      {overview.gateway && (
+        <g className={`node ${overview.gateway.reachable ? "ok" : "bad"}`}>
+          <rect x={gateway.x - 50} y={gateway.y} width="100" height="32" rx="16" />
+          <text x={gateway.x} y={gateway.y + 21}>
+            Gateway
+          </text>
+        </g>
+      )}
+      {overview.servers.map((server, index) => (
+        <ServerNode key={server.name} server={server} place={servers[index] ?? gateway} />
+      ))}
+      {overview.databases.map((database, index) => (
+        <DatabaseNode key={database.name} database={database} place={databases[index] ?? gateway} />
+      ))}
+    </svg>
+  );
+}
+
+function ServerNode({ server, place }: { readonly server: ServerTile; readonly place: Place }) {
+  const as = server.isActingPrimary ? "acting primary" : server.role;
+  return (
+    <g className={`node ${server.active ? "ok" : "bad"}`}>
+      <rect x={place.x - box.width / 2} y={place.y} width={box.width} height={box.height} rx="10" />
+      <text x={place.x} y={place.y + 22}>
+        {short(server.displayName)}
+      </text>
+      <text x={place.x} y={place.y + 39} className="minor">
+        {as}
+      </text>
+    </g>
+  );
+}
+
+function DatabaseNode({ database, place }: { readonly database: DatabaseTile; readonly place: Place }) {
+  const left = place.x - box.width / 2;
+  const right = place.x + box.width / 2;
+  const { y } = place;
+  return (
+    <g className={`node database ${database.active ? "ok" : "bad"}`}>
+      <path
+        d={`M${left} ${y + 8}v40c0 6 26 10 59 10s59-4 59-10V${y + 8}c0 6-26 10-59 10s-59-4-59-10c0-6 26-10 59-10s59 4 59 10`}
+      />
+      <text x={(left + right) / 2} y={y + 34}>
+        {database.name}
+      </text>
+      <text x={place.x} y={y + 49} className="minor">
+        {database.role}
+        {database.timeline === null ? "" : `, timeline ${database.timeline}`}
+      </text>
+    </g>
+  );
+}
+
+/** An arrow from the writable database to the one that follows it. */
+function Replication({
+  overview,
+  places,
+}: {
+  readonly overview: Overview;
+  readonly places: readonly Place[];
+}) {
+  const from = overview.databases.findIndex(({ name }) => name === overview.writable);
+  const to = overview.databases.findIndex(({ name }) => name !== overview.writable);
+  const [source, target] = [places[from], places[to]];
+  const standby = overview.databases[to];
+  if (source === undefined || target === undefined || standby === undefined) return null;
+  const sign = Math.sign(target.x - source.x);
+  const y = rows.databases + 24;
+  const start = source.x + (sign * box.width) / 2;
+  const end = target.x - (sign * box.width) / 2;
+  const streams = standby.role === "standby" && standby.streaming === true;
+  return (
+    <g className={streams ? "flow" : "flow broken"}>
+      <line x1={start + sign * 3} y1={y} x2={end - sign * 3} y2={y} markerEnd="url(#arrow)" />
+      <text x={(start + end) / 2} y={y - 7} className="minor">
+        {streams ? bytes(standby.lagBytes) : "stopped"}
+      </text>
+    </g>
+  );
+}
+
+function Line({ from, to, kind }: { readonly from: Place; readonly to: Place; readonly kind: "on" | "off" }) {
+  return <line className={`link ${kind}`} x1={from.x} y1={from.y} x2={to.x} y2={to.y} />;
+}
+
+function spread(count: number, y: number): readonly Place[] {
+  const step = count === 3 ? 133 : 200;
+  const first = width / 2 - ((count - 1) * step) / 2;
+  return Array.from({ length: count }, (_, index) => ({ x: first + index * step, y }));
+}
+
+function databasePlaces({ databases }: Overview): readonly Place[] {
+  const y = rows.databases;
+  return databases.length === 1
+    ? [{ x: width / 2, y }]
+    : [
+        { x: 92, y },
+        { x: width - 67, y },
+      ];
+}
+
+/** What fits into a box. */
+function short(name: string): string {
+  return name.length > 17 ? `${name.slice(0, 16)}…` : name;
+}
+
+function inWords({ servers, databases, writable, gateway }: Overview): string {
+  const parts = [
+    ...(gateway ? [`The gateway is ${gateway.reachable ? "reachable" : "not reachable"}.`] : []),
+    ...servers.map(
+      ({ displayName, role, database }) =>
+        `${displayName} is ${role}${database === null ? "" : ` and uses the ${database} database`}.`,
+    ),
+    writable === null ? "No database accepts writes." : `The ${writable} database accepts writes.`,
+    ...databases
+      .filter(({ role }) => role === "standby")
+      .map(({ name, streaming }) => `The ${name} database ${streaming ? "follows it" : "does not stream"}.`),
+  ];
+  return parts.join(" ");
+}
