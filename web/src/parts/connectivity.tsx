@@ -21,7 +21,7 @@ export function Connectivity({ overview }: { readonly overview: Overview }) {
   ];
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section className="scroll" aria-label="Connectivity" tabIndex={0}>
+    <section className="scroll" aria-label="Who reaches whom" tabIndex={0}>
       <table>
         <thead>
           <tr>

@@ -4,7 +4,7 @@ import { bytes } from "../format.ts";
 
 const width = 400;
 const height = 292;
-const box = { width: 118, height: 52 } as const;
+const box = { width: 122, height: 52 } as const;
 const rows = { gateway: 8, servers: 92, databases: 226 } as const;
 
 interface Place {
@@ -29,9 +29,20 @@ export function Topology({ overview }: { readonly overview: Overview }) {
       <title id={title}>Topology</title>
       <desc id={description}>{inWords(overview)}</desc>
       <defs>
-        <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
-          <path d="M0 0 8 4 0 8z" className="arrow" />
-        </marker>
+        {["arrow", "arrow-broken"].map((id) => (
+          <marker
+            key={id}
+            id={id}
+            viewBox="0 0 8 8"
+            refX="7"
+            refY="4"
+            markerWidth="4"
+            markerHeight="4"
+            orient="auto"
+          >
+            <path d="M0 0 8 4 0 8z" className={id} />
+          </marker>
+        ))}
       </defs>
       {overview.gateway &&
         overview.servers.map((server, index) => (
@@ -89,18 +100,17 @@ function ServerNode({ server, place }: { readonly server: ServerTile; readonly p
 }
 
 function DatabaseNode({ database, place }: { readonly database: DatabaseTile; readonly place: Place }) {
-  const left = place.x - box.width / 2;
-  const right = place.x + box.width / 2;
-  const { y } = place;
+  const { x, y } = place;
+  const radius = box.width / 2;
+  const left = x - radius;
   return (
     <g className={`node database ${database.active ? "ok" : "bad"}`}>
-      <path
-        d={`M${left} ${y + 8}v40c0 6 26 10 59 10s59-4 59-10V${y + 8}c0 6-26 10-59 10s-59-4-59-10c0-6 26-10 59-10s59 4 59 10`}
-      />
-      <text x={(left + right) / 2} y={y + 34}>
+      <path d={`M${left} ${y + 8}v40a${radius} 10 0 0 0 ${box.width} 0v-40`} />
+      <ellipse cx={x} cy={y + 8} rx={radius} ry="8" />
+      <text x={x} y={y + 33}>
         {database.name}
       </text>
-      <text x={place.x} y={y + 49} className="minor">
+      <text x={x} y={y + 48} className="minor">
         {database.role}
         {database.timeline === null ? "" : `, timeline ${database.timeline}`}
       </text>
@@ -128,7 +138,13 @@ function Replication({
   const streams = standby.role === "standby" && standby.streaming === true;
   return (
     <g className={streams ? "flow" : "flow broken"}>
-      <line x1={start + sign * 3} y1={y} x2={end - sign * 3} y2={y} markerEnd="url(#arrow)" />
+      <line
+        x1={start + sign * 3}
+        y1={y}
+        x2={end - sign * 3}
+        y2={y}
+        markerEnd={streams ? "url(#arrow)" : "url(#arrow-broken)"}
+      />
       <text x={(start + end) / 2} y={y - 7} className="minor">
         {streams ? bytes(standby.lagBytes) : "stopped"}
       </text>
