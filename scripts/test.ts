@@ -9,9 +9,11 @@ import { runChecks } from "./checks.ts";
 import { errorColours } from "./cli/colours.ts";
 import { messageOf } from "./observe/container.ts";
 import { projectFolder, setup } from "./setup/index.ts";
+import { parts as allParts } from "./setup/parts.ts";
+import { testTools } from "./setup/testTools.ts";
 import { countTests, failedFiles, failedMs, type Part, sumUp, withRepeated } from "./testReport.ts";
 
-const projects = ["unit", "integration", "fault"] as const;
+const projects = ["unit", "integration", "fault", "browser"] as const;
 /** Run by their name only. */
 const longProjects = ["kill"] as const;
 type Project = (typeof projects)[number] | (typeof longProjects)[number];
@@ -36,10 +38,13 @@ const repeatStartMs = 3 * 60_000;
 // The tests end by themselves on a signal and clean up after themselves; their counts are still wanted here.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
 try {
-  const { environment, elapsedSeconds } = await setup();
+  const wanted = options.project === undefined ? projects : [options.project];
+  const needsTools = wanted.some((project) => project === "browser");
+  const { environment, elapsedSeconds } = await setup({
+    parts: needsTools ? [...allParts, ...testTools] : allParts,
+  });
   console.error(errorColours.dim(`set-up: ${elapsedSeconds.toFixed(1)} s`));
   if (isWhole) parts.push(await checks());
-  const wanted = options.project === undefined ? projects : [options.project];
   const onEngines = wanted.filter((project) => project !== "unit");
   if (wanted.includes("unit")) parts.push(...(await runProjects(["unit"], environment)));
   // One run, because they share a deployment.

@@ -19,8 +19,8 @@ import type { Services } from "./http/services.ts";
 import { type Keyed, keyed } from "./keyed.ts";
 import type { Logger } from "./log.ts";
 import { migrate } from "./migrations/run.ts";
+import { aloneWith } from "./overview/alone.ts";
 import { Monitor } from "./overview/monitor.ts";
-import type { Deployment } from "./overview/peers.ts";
 import { Preparation, type WrongKeyError } from "./preparation.ts";
 import { registerKey } from "./resources/keys.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
@@ -367,30 +367,6 @@ export class Runtime {
       client.release();
     }
   }
-}
-
-/** A server that is told of no others shows itself and its databases. */
-function aloneWith({ server, listen, databases }: Configuration["config"]): Deployment {
-  return {
-    model: databases.length > 1 ? "read-only" : "secondary",
-    synchronous: false,
-    databases: databases.map(({ name, certificateName }) => ({
-      name,
-      slot: name.replaceAll("-", "_"),
-      containerName: certificateName,
-    })),
-    servers: [
-      {
-        name: server.id,
-        displayName: server.displayName,
-        containerName: server.id,
-        address: listen.address,
-        port: listen.port,
-        certificateName: server.id,
-      },
-    ],
-    gateway: null,
-  };
 }
 
 /** The key that seals now may become an older one, but it must still open what it has sealed. */

@@ -65,7 +65,7 @@ export function renderRolesSql(credentials: Pick<Credentials, "passwords" | "sal
  * not see as ordinary roles, and the record of transitions. It belongs to the superuser; nobody can change or delete
  * a row of the record.
  */
-const continuitySchema = [
+export const continuitySchema = [
   "SET client_min_messages = warning;",
   "CREATE SCHEMA IF NOT EXISTS continuity;",
   "GRANT USAGE ON SCHEMA continuity TO application, monitoring, operator;",

@@ -11,6 +11,7 @@ import { addressOf, rememberAddress } from "./clientAddress.ts";
 import { healthRoutes } from "./healthRoutes.ts";
 import { highAvailabilityOperations } from "./highAvailabilityRoutes.ts";
 import { keyOperations } from "./keyRoutes.ts";
+import { metricsRoutes } from "./metricsRoutes.ts";
 import { Operations } from "./operation.ts";
 import { type PageFile, pageRoutes } from "./pages.ts";
 import { HttpProblem, problemFor, problemOf, sendProblem } from "./problem.ts";
@@ -103,6 +104,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   );
 
   healthRoutes(app, services);
+  metricsRoutes(app, services);
   pageRoutes(app, options.pages);
   await app.register(async (scope: App) => apiRoutes(scope, options, authentication(app, services)));
   return app;

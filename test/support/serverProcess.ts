@@ -22,6 +22,9 @@ export interface ServerProcessOptions {
   readonly id: ServerName;
   readonly authority: TestAuthority;
   readonly databases: ServerConfigInput["databases"];
+  /** @default one that nobody uses */
+  readonly port?: number;
+  readonly deployment?: ServerConfigInput["deployment"];
   readonly token: string;
   readonly encryptionKey: Buffer;
   readonly passwords: { readonly application: string; readonly migration: string };
@@ -56,11 +59,22 @@ export class ServerProcess {
 
   /** Writes configuration and files. Called again, it changes them. */
   async configure(changes: Partial<ServerProcessOptions> = {}): Promise<void> {
-    const { id, authority, databases, token, encryptionKey, passwords, writeHoldSeconds, logLevel } = {
+    const {
+      id,
+      authority,
+      databases,
+      port,
+      deployment,
+      token,
+      encryptionKey,
+      passwords,
+      writeHoldSeconds,
+      logLevel,
+    } = {
       ...this.#options,
       ...changes,
     };
-    if (this.port === 0) this.port = await freePort();
+    if (this.port === 0) this.port = port ?? (await freePort());
     const file = (name: string): string => join(this.folder, name);
     const tls = await authority.issue(id);
     const config: ServerConfigInput = {
@@ -73,6 +87,7 @@ export class ServerProcess {
         keyFile: file("tls.key"),
       },
       databases,
+      ...(deployment === undefined ? {} : { deployment }),
       postgres: {
         database: "vault",
         caFile: file("ca.crt"),

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ServerName } from "../../core/vocabulary.ts";
+import type { ServerConfigInput } from "../../core/serverConfig.ts";
+import { type ServerName, serverNames } from "../../core/vocabulary.ts";
 import { putWebPages } from "../../scripts/node/webPages.ts";
 import { bundleServer } from "../../server/bundle.ts";
 import { createAuthority } from "./serverPki.ts";
@@ -14,10 +15,16 @@ export class ServerWorld {
   readonly postgres: TestPostgres;
   readonly options: Omit<ServerProcessOptions, "id">;
   readonly #servers: ServerProcess[] = [];
+  readonly #ports: ReadonlyMap<ServerName, number>;
 
-  private constructor(postgres: TestPostgres, options: Omit<ServerProcessOptions, "id">) {
+  private constructor(
+    postgres: TestPostgres,
+    options: Omit<ServerProcessOptions, "id">,
+    ports: ReadonlyMap<ServerName, number>,
+  ) {
     this.postgres = postgres;
     this.options = options;
+    this.#ports = ports;
   }
 
   static async create(name: string): Promise<ServerWorld> {
@@ -26,10 +33,11 @@ export class ServerWorld {
     const folder = await mkdtemp(join(tmpdir(), `${runId}-`));
     const program = join(folder, "server.mjs");
     const authority = await createAuthority();
-    const [bundle, sharedPort, readOnlyPort] = await Promise.all([
+    const [bundle, sharedPort, readOnlyPort, ports] = await Promise.all([
       bundleServer(),
       freePort(),
       freePort(),
+      Promise.all(serverNames.map(async (id) => [id, await freePort()] as const)),
       postgres.prepare(),
     ]);
     await Promise.all([writeFile(program, bundle), putWebPages(join(folder, "web"))]);
@@ -37,18 +45,23 @@ export class ServerWorld {
       application: randomBytes(12).toString("hex"),
       migration: randomBytes(12).toString("hex"),
     };
-    const world = new ServerWorld(postgres, {
-      folder,
-      program,
-      authority,
-      passwords,
-      token: randomBytes(32).toString("base64url"),
-      encryptionKey: randomBytes(32),
-      databases: [
-        { name: "shared", address: "127.0.0.1", port: sharedPort, certificateName: "shared" },
-        { name: "read-only", address: "127.0.0.1", port: readOnlyPort, certificateName: "read-only" },
-      ],
-    });
+    const world = new ServerWorld(
+      postgres,
+      {
+        folder,
+        program,
+        authority,
+        passwords,
+        token: randomBytes(32).toString("base64url"),
+        encryptionKey: randomBytes(32),
+        databases: [
+          { name: "shared", address: "127.0.0.1", port: sharedPort, certificateName: "shared" },
+          { name: "read-only", address: "127.0.0.1", port: readOnlyPort, certificateName: "read-only" },
+        ],
+        deployment: deploymentOf(postgres, ports),
+      },
+      new Map(ports),
+    );
     await postgres.create("shared", sharedPort, await authority.issue("shared"));
     await postgres.create("read-only", readOnlyPort, await authority.issue("read-only"), "shared");
     await postgres.docker("start", "shared");
@@ -67,7 +80,12 @@ export class ServerWorld {
 
   /** A server that runs and can do its duty. */
   async start(id: ServerName, changes: Partial<ServerProcessOptions> = {}): Promise<ServerProcess> {
-    const server = new ServerProcess({ ...this.options, ...changes, id });
+    const server = new ServerProcess({
+      ...this.options,
+      port: this.#ports.get(id) ?? (await freePort()),
+      ...changes,
+      id,
+    });
     this.#servers.push(server);
     await server.configure();
     server.start();
@@ -85,4 +103,28 @@ export class ServerWorld {
     await this.postgres.remove();
     await rm(this.options.folder, { recursive: true, force: true });
   }
+}
+
+/** The model "full" without a gateway. */
+function deploymentOf(
+  postgres: TestPostgres,
+  ports: readonly (readonly [ServerName, number])[],
+): NonNullable<ServerConfigInput["deployment"]> {
+  return {
+    model: "full",
+    synchronous: false,
+    databases: [
+      { name: "shared", slot: "shared", containerName: postgres.container("shared") },
+      { name: "read-only", slot: "read_only", containerName: postgres.container("read-only") },
+    ],
+    servers: ports.map(([name, port]) => ({
+      name,
+      displayName: `${name.charAt(0).toUpperCase()}${name.slice(1)} server`,
+      containerName: name,
+      address: "127.0.0.1",
+      port,
+      certificateName: name,
+    })),
+    gateway: null,
+  };
 }

@@ -5,15 +5,18 @@ import { describe, expect, test } from "vitest";
 import { accountOperations } from "../../../server/http/accountRoutes.ts";
 import type { App } from "../../../server/http/app.ts";
 import { auditOperations } from "../../../server/http/auditRoutes.ts";
+import { highAvailabilityOperations } from "../../../server/http/highAvailabilityRoutes.ts";
 import { keyOperations } from "../../../server/http/keyRoutes.ts";
 import { openApiDocument } from "../../../server/http/openApi.ts";
 import { Operations } from "../../../server/http/operation.ts";
 import { resourceOperations } from "../../../server/http/resourceRoutes.ts";
+import { serverOperations } from "../../../server/http/serverRoutes.ts";
 import type { Services } from "../../../server/http/services.ts";
 import { sessionOperations } from "../../../server/http/sessionRoutes.ts";
 import { statusOperations } from "../../../server/http/statusRoutes.ts";
 import { taskOperations } from "../../../server/http/taskRoutes.ts";
 import { tokenOperations } from "../../../server/http/tokenRoutes.ts";
+import { transitionOperations } from "../../../server/http/transitionRoutes.ts";
 
 async function documentOfAll(): Promise<Record<string, unknown>> {
   const app = fastify() as unknown as App;
@@ -30,6 +33,9 @@ async function documentOfAll(): Promise<Record<string, unknown>> {
   keyOperations(api, services);
   auditOperations(api, services);
   taskOperations(api, services);
+  highAvailabilityOperations(app, api, services);
+  serverOperations(api, services);
+  transitionOperations(api, services);
   return openApiDocument(api.all) as Record<string, unknown>;
 }
 

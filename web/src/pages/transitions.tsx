@@ -48,7 +48,10 @@ function Evidence({ item }: { readonly item: Transition }) {
         facts={[
           ["By", item.actor],
           ["Took", duration(seconds)],
-          ["Writes waited", item.writeGapSeconds === null ? "not at all" : duration(item.writeGapSeconds)],
+          [
+            "Writes waited",
+            item.writeGapSeconds === null ? "not at all" : `${item.writeGapSeconds.toFixed(3)} s`,
+          ],
           ["Lost writes", item.lostWrites === null ? "unknown" : item.lostWrites],
           ["Commit", item.commit ?? "–"],
         ]}
