@@ -101,7 +101,8 @@ export class Metrics {
       "Whether the application server answers and can do its duty",
       ["server"],
       ({ overview }, set) => {
-        for (const { name, active } of overview.servers) set({ server: name }, active);
+        for (const { name, role, active } of overview.servers)
+          if (role !== "unknown") set({ server: name }, active);
       },
     );
     this.#gauge(

@@ -116,8 +116,10 @@ function databaseTile(input: OverviewInput, name: DatabaseName, slotName: string
     detail: view?.problem ?? reason ?? (own?.replayPaused === true ? "replay is paused" : null),
     reachedBy: input.deployment.servers.map(({ name: server }) => {
       const answer = answerOf(input, server);
-      const seen = answer?.databases.find(({ database }) => database === name);
-      return { server, reachable: seen?.reachable ?? null, observedAt: seen?.observedAt ?? null };
+      return reached(
+        server,
+        answer?.databases.find(({ database }) => database === name),
+      );
     }),
     observedAt: view?.observedAt == null ? null : isoTime(view.observedAt),
   };
@@ -177,12 +179,23 @@ function serverTile(input: OverviewInput, name: ServerName, displayName: string)
           const reachable = observed === null ? null : answer !== null;
           return { server, reachable, observedAt: observed === null ? null : isoTime(observed) };
         }
-        const seen = answerOf(input, server)?.servers.find((candidate) => candidate.server === name);
-        return { server, reachable: seen?.reachable ?? null, observedAt: seen?.observedAt ?? null };
+        return reached(
+          server,
+          answerOf(input, server)?.servers.find((candidate) => candidate.server === name),
+        );
       }),
     observedAt:
       name === input.server ? isoTime(now) : peer?.observedAt == null ? null : isoTime(peer.observedAt),
   };
+}
+
+/** What a server says of its attempts; nothing before the first. */
+function reached(
+  server: ServerName,
+  seen: { readonly reachable: boolean; readonly observedAt: string | null } | undefined,
+): ServerTile["reachedBy"][number] {
+  const observedAt = seen?.observedAt ?? null;
+  return { server, reachable: observedAt === null ? null : (seen?.reachable ?? null), observedAt };
 }
 
 function answerOf(input: OverviewInput, server: ServerName): PeerAnswer | null {

@@ -1,0 +1,236 @@
+import { describe, expect, test } from "vitest";
+import { type DatabaseName, type ServerName, serverNames } from "../../../core/vocabulary.ts";
+import { choose } from "../../../server/databases/choose.ts";
+import type { DatabaseDetail } from "../../../server/databases/detail.ts";
+import { type DatabaseView, unreachable } from "../../../server/databases/view.ts";
+import { LagHistory } from "../../../server/overview/history.ts";
+import { Positions } from "../../../server/overview/lag.ts";
+import { type OverviewInput, overviewOf } from "../../../server/overview/overview.ts";
+import type { PeerAnswer, PeerView } from "../../../server/overview/peers.ts";
+import { overviewSchema } from "../../../server/overview/schema.ts";
+
+const now = Date.parse("2026-11-21T10:00:00.000Z");
+const time = new Date(now).toISOString();
+const pack = { version: "1.0.0", keyFingerprint: "0123", schema: "0008-server-names" };
+
+const view = (name: DatabaseName, inRecovery: boolean, timeline: number, closed = false): DatabaseView => ({
+  ...{ name, inRecovery, timeline, closed, reachable: true, systemId: "111", problem: null, observedAt: now },
+});
+
+const detail = (
+  name: DatabaseName,
+  inRecovery: boolean,
+  more: Partial<DatabaseDetail> = {},
+): DatabaseDetail => ({
+  ...{ name, inRecovery, lsn: "0/3000000", replayPaused: false, streaming: inRecovery, synchronous: false },
+  ...{
+    waitingCommits: 0,
+    startedAt: time,
+    version: "17.6",
+    senders: null,
+    transition: null,
+    observedAt: now,
+  },
+  slots: inRecovery
+    ? []
+    : [
+        {
+          name: name === "shared" ? "read_only" : "shared",
+          active: true,
+          walStatus: "reserved",
+          retainedBytes: 0,
+        },
+      ],
+  ...more,
+});
+
+const answer = (server: ServerName, views: readonly DatabaseView[]): PeerAnswer => ({
+  server,
+  self: {
+    state: server === "read-only" ? "read-only" : "read-write",
+    database: server === "read-only" ? "read-only" : "shared",
+    since: time,
+    startedAt: time,
+    pack,
+  },
+  databases: views.map(({ name, reachable }) => ({ database: name, reachable, observedAt: time })),
+  servers: serverNames
+    .filter((name) => name !== server)
+    .map((name) => ({ server: name, reachable: true, observedAt: time })),
+});
+
+const normal = [view("shared", false, 1), view("read-only", true, 1)];
+
+function seen(changes: Partial<OverviewInput> & { views?: readonly DatabaseView[] } = {}): OverviewInput {
+  const { views = normal, ...rest } = changes;
+  const choice = choose("primary", views, new Map());
+  return {
+    server: "primary",
+    stack: "dev",
+    deployment: {
+      model: "full",
+      synchronous: false,
+      databases: [
+        { name: "shared", slot: "shared", containerName: "dev-shared-database" },
+        { name: "read-only", slot: "read_only", containerName: "dev-read-only-database" },
+      ],
+      servers: serverNames.map((name) => ({
+        ...{ name, displayName: `${name} of dev`, containerName: `dev-${name}-server` },
+        ...{ address: `${name}-server`, port: 8443, certificateName: `${name}-server` },
+      })),
+      gateway: { containerName: "dev-gateway", address: "gateway", port: 8443 },
+    },
+    names: new Map(),
+    addresses: new Map([
+      ["shared", "shared-database:5432"],
+      ["read-only", "read-only-database:5432"],
+    ]),
+    cluster: { views, choice, writableSeenAt: new Map() },
+    details: new Map(
+      views.flatMap(({ name, reachable, inRecovery }) =>
+        reachable ? [[name, detail(name, inRecovery === true)] as const] : [],
+      ),
+    ),
+    since: new Map(),
+    lag: { bytes: 0, seconds: 0 },
+    self: answer("primary", views),
+    peers: (["secondary", "read-only"] as const).map((name) => peer(name, answer(name, views))),
+    gateway: { reachable: true, problem: null },
+    now,
+    ...rest,
+  };
+}
+
+function peer(name: ServerName, said: PeerAnswer | null): PeerView {
+  return {
+    name,
+    answer: said,
+    problem: said === null ? "connect ECONNREFUSED" : null,
+    since: now,
+    observedAt: now,
+  };
+}
+
+describe("the overview", () => {
+  test("of a healthy deployment is what its schema says, with no finding", () => {
+    const overview = overviewOf(seen());
+    expect(overviewSchema.parse(overview)).toEqual(overview);
+    expect(overview).toMatchObject({ phase: "normal", verdict: "ok", findings: [], writable: "shared" });
+    expect([...overview.servers, ...overview.databases].every(({ active }) => active)).toBe(true);
+    expect(overview.databases[1]).toMatchObject({
+      role: "standby",
+      lagBytes: 0,
+      slot: { name: "read_only", active: true },
+    });
+  });
+
+  test("should show the name that people gave, and the declared one else", () => {
+    const { servers } = overviewOf(seen({ names: new Map([["primary", "Bridge"]]) }));
+    expect(servers.map(({ displayName }) => displayName)).toEqual([
+      ...["Bridge", "secondary of dev", "read-only of dev"],
+    ]);
+  });
+
+  test("should never show two writable databases, whatever the single looks were", () => {
+    const late = [view("shared", false, 1), view("read-only", false, 2)];
+    const overview = overviewOf(seen({ views: late }));
+    expect(overview.databases.map(({ role }) => role)).toEqual(["refused", "primary"]);
+    expect(overview).toMatchObject({ writable: "read-only", phase: "promoted" });
+    expect(overview.databases[0]?.detail).toMatch(/timeline 1 is lower than 2/);
+
+    const both = overviewOf(seen({ views: [view("shared", false, 2), view("read-only", false, 2)] }));
+    expect(both.databases.map(({ role }) => role)).toEqual(["refused", "refused"]);
+    expect(both.findings[0]?.problem).toMatch(/both accept writes/);
+  });
+
+  test("should name what is gone, with the reason and the command that helps", () => {
+    const views = [view("shared", false, 1), unreachable("read-only", "connect ECONNREFUSED", now)];
+    const overview = overviewOf(
+      seen({ views, peers: [peer("secondary", null), peer("read-only", answer("read-only", views))] }),
+    );
+    expect(overview.databases[1]).toMatchObject({ role: "down", active: false, lagBytes: null, lsn: null });
+    expect(overview.servers[1]).toMatchObject({
+      role: "down",
+      active: false,
+      detail: "connect ECONNREFUSED",
+    });
+    expect(overview.findings.map(({ subject }) => subject)).toEqual([
+      ...["read-only database", "secondary server", "deployment"],
+    ]);
+    expect(overview.findings[0]?.remedy).toContain("docker start dev-read-only-database");
+    // Nobody knows what a server reaches that does not answer.
+    expect(overview.servers[0]?.reachedBy).toContainEqual({
+      server: "secondary",
+      reachable: null,
+      observedAt: null,
+    });
+  });
+
+  test("should not count a detail from before a change of role", () => {
+    const details = new Map([["read-only", detail("read-only", true)] as const]);
+    const overview = overviewOf(
+      seen({ views: [unreachable("shared", "gone", now), view("read-only", false, 2)], details }),
+    );
+    expect(overview.databases[1]).toMatchObject({ role: "primary", lsn: null });
+  });
+
+  test("should call a promoted deployment by its phase, the read-only server acting", () => {
+    const views = [view("shared", true, 2), view("read-only", false, 2)];
+    const acting = answer("read-only", views);
+    const overview = overviewOf(
+      seen({
+        views,
+        peers: [
+          peer("secondary", answer("secondary", views)),
+          peer("read-only", { ...acting, self: { ...acting.self, state: "read-write" } }),
+        ],
+      }),
+    );
+    expect(overview).toMatchObject({ phase: "promoted", verdict: "ok", findings: [] });
+    expect(overview.servers[2]).toMatchObject({ isActingPrimary: true, role: "read-write" });
+    expect(overview.databases[0]).toMatchObject({ role: "standby", slot: { name: "shared" } });
+  });
+
+  test("should tell a transition that runs", () => {
+    const transition = { holder: "pg-continuity promote CHG-1 ada@bridge", since: time };
+    const details = new Map([["shared", detail("shared", false, { transition })] as const]);
+    expect(overviewOf(seen({ details }))).toMatchObject({ phase: "promoting", transition });
+  });
+});
+
+describe("the lag", () => {
+  const positions = new Positions();
+  positions.add(1000, "0/1000");
+  positions.add(2000, "0/2000");
+  positions.add(3000, "0/3000");
+
+  test.each([
+    ["has everything", 3000, "0/3000", { bytes: 0, seconds: 0 }],
+    ["is ahead of the last look", 3000, "0/3500", { bytes: 0, seconds: 0 }],
+    ["misses the last second", 3500, "0/2000", { bytes: 0x1000, seconds: 0.5 }],
+    ["has been still for long", 9000, "0/1000", { bytes: 0x2000, seconds: 7 }],
+    ["was looked at before the writable one wrote more", 2500, "0/2000", { bytes: 0, seconds: 0 }],
+    ["was looked at before anything was known", 500, "0/1000", null],
+  ])("of a standby that %s", (_, at, lsn, expected) => {
+    expect(positions.lagOf(at, lsn)).toEqual(expected);
+  });
+
+  test("begins anew with another history", () => {
+    const other = new Positions();
+    other.add(1000, "0/9000");
+    other.add(2000, "0/1000");
+    expect(other.lagOf(2000, "0/1000")).toEqual({ bytes: 0, seconds: 0 });
+  });
+
+  test("is remembered as the worst of each quarter of a minute, and not where it was not known", () => {
+    const history = new LagHistory();
+    history.add(0, { bytes: 5, seconds: 1 });
+    history.add(5000, { bytes: 9, seconds: 0 });
+    history.add(15_000, null);
+    history.add(31_000, { bytes: 1, seconds: 1 });
+    expect(history.samples).toEqual([
+      { at: "1970-01-01T00:00:00.000Z", bytes: 9, seconds: 1 },
+      { at: "1970-01-01T00:00:15.000Z", bytes: null, seconds: null },
+    ]);
+  });
+});
