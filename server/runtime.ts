@@ -7,6 +7,7 @@ import { AuditSpool } from "./audit/spool.ts";
 import { listStarts } from "./audit/store.ts";
 import { AuditTrail } from "./audit/trail.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
+import { needsRestart } from "./config/reload.ts";
 import { Cluster } from "./databases/cluster.ts";
 import type { ConnectionSettings } from "./databases/connection.ts";
 import { Reader } from "./databases/reader.ts";
@@ -248,6 +249,7 @@ export class Runtime {
       pages: this.#pages,
       services: () => this.#services(),
     });
+    this.#configureMonitor();
     await this.#app.listen({ host: config.listen.address, port: config.listen.port });
     this.#connect();
     this.#preparation.start();
@@ -326,6 +328,11 @@ export class Runtime {
       poolSize: config.postgres.poolSize,
       poolWaitSeconds: Math.max(config.writeHoldSeconds, 1),
     });
+    this.#configureMonitor();
+  }
+
+  #configureMonitor(): void {
+    const { config, secrets } = this.#configuration;
     this.#monitor.configure({
       deployment: config.deployment ?? aloneWith(config),
       addresses: new Map(config.databases.map(({ name, address, port }) => [name, `${address}:${port}`])),
@@ -367,25 +374,4 @@ export class Runtime {
       client.release();
     }
   }
-}
-
-/** The key that seals now may become an older one, but it must still open what it has sealed. */
-function keepsSealingKey(current: Configuration, next: Configuration): boolean {
-  const [sealing] = current.secrets.encryptionKeys;
-  return next.secrets.encryptionKeys.some((key) => sealing?.equals(key));
-}
-
-/** The entries that differ and that a running server cannot take over. */
-function needsRestart(current: Configuration, next: Configuration): readonly string[] {
-  const { listen, server, stateDirectory } = current.config;
-  return [
-    ...(next.config.server.id === server.id ? [] : ["server.id"]),
-    ...(next.config.listen.address === listen.address ? [] : ["listen.address"]),
-    ...(next.config.listen.port === listen.port ? [] : ["listen.port"]),
-    ...(String(next.config.listen.trustedProxies) === String(listen.trustedProxies)
-      ? []
-      : ["listen.trustedProxies"]),
-    ...(next.config.stateDirectory === stateDirectory ? [] : ["stateDirectory"]),
-    ...(keepsSealingKey(current, next) ? [] : ["encryptionKeyFile (the key that seals now is missing)"]),
-  ];
 }

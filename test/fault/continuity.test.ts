@@ -111,6 +111,7 @@ describe("read-only continuity: primary, secondary and the shared database are g
       setup: { name: "first" },
       createAccount: { name: "other", role: "viewer" },
       updateAccount: { role: "viewer" },
+      renameServer: { displayName: "Other" },
       createToken: { name: "program" },
       changePassword: { currentPassword: password, newPassword: `${password} 2` },
     };
@@ -122,6 +123,7 @@ describe("read-only continuity: primary, secondary and the shared database are g
         const isOwn = operationId === "changePassword" || path.startsWith("/api/tokens");
         const filled = path
           .replace("{task}", "clean-up")
+          .replace("{server}", "primary")
           .replace("{id}", path.startsWith("/api/accounts") ? account : resource);
         const answer = await send(
           method.toUpperCase(),
