@@ -7,6 +7,7 @@ export const imageSources = {
     "web",
     "core/gatewayToken.ts",
     "core/lsn.ts",
+    "core/nextSteps.ts",
     "core/serverConfig.ts",
     "core/statusFindings.ts",
     "core/verdict.ts",

@@ -1,5 +1,6 @@
+import { nextSteps } from "../../core/nextSteps.ts";
 import type { DatabaseStatus, ServerStatus } from "../../core/status.ts";
-import { conclude, type Declared } from "../../core/verdict.ts";
+import { conclude, type Declared, type Verdict } from "../../core/verdict.ts";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { ClusterState } from "../databases/cluster.ts";
 import type { DatabaseDetail } from "../databases/detail.ts";
@@ -70,7 +71,15 @@ export function overviewOf(input: OverviewInput): Overview {
     databases,
     gateway,
     findings: [...findings],
+    next: nextOf(declared, verdict, writable),
   };
+}
+
+function nextOf(declared: Declared, verdict: Verdict, writable: DatabaseName | null): Overview["next"] {
+  const next = nextSteps(declared, verdict, writable);
+  if (next === null) return null;
+  const steps = next.steps.map(({ text, commands }) => ({ text, commands: [...commands] }));
+  return { avoid: [...next.avoid], steps };
 }
 
 /** The writable database; two where neither can be preferred, which is the worst that can be found. */

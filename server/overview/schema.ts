@@ -79,6 +79,13 @@ export const overviewSchema = z
     databases: z.array(databaseSchema),
     gateway: z.object({ reachable: z.boolean(), detail: z.string().nullable() }).nullable(),
     findings: z.array(z.object({ subject: z.string(), problem: z.string(), remedy: z.string() })),
+    next: z
+      .object({
+        avoid: z.array(z.string()).meta({ description: "What must not be done meanwhile" }),
+        steps: z.array(z.object({ text: z.string(), commands: z.array(z.string()) })),
+      })
+      .nullable()
+      .meta({ description: "What a person does next; null where nothing is to be done" }),
   })
   .meta({ id: "Overview" });
 export type Overview = z.output<typeof overviewSchema>;

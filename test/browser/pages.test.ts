@@ -315,6 +315,10 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
       await inactiveIn(name).waitFor();
     await activeIn("Read-only server").waitFor();
     await page.getByText(/^No database accepts writes/).waitFor();
+    const next = page.getByRole("region", { name: "What to do next" });
+    expect(await next.innerText()).toMatch(
+      /Do not promote by hand[\s\S]*pulumi config set transition promote/,
+    );
     await page.reload();
     await inactiveIn("Shared database").waitFor();
     expect(await violationsOf(page)).toEqual([]);

@@ -3,6 +3,7 @@ import type { Overview } from "../../../server/overview/schema.ts";
 import { dateTime, timeOfDay } from "../format.ts";
 import { Connectivity } from "../parts/connectivity.tsx";
 import { LagChart } from "../parts/lagChart.tsx";
+import { Next } from "../parts/next.tsx";
 import { DatabaseCard, ServerCard } from "../parts/tiles.tsx";
 import { Topology } from "../parts/topology.tsx";
 import { useOverview } from "../useOverview.ts";
@@ -58,6 +59,7 @@ function Content({ overview, isStale }: { readonly overview: Overview; readonly 
           </div>
         ))}
       </section>
+      {overview.next !== null && <Next next={overview.next} />}
       <div className="overview">
         <section className="card" aria-label="Picture">
           <Topology overview={overview} />
