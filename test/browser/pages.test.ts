@@ -335,6 +335,21 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
       .waitFor();
   });
 
+  test("a promotion is seen: the read-only server acts as primary, and the way back is shown", async () => {
+    await page.getByRole("link", { name: "High availability" }).click();
+    await inactiveIn("Shared database").waitFor();
+    const took = await shownAfter(
+      () => world.postgres.sql("read-only", "select pg_promote()"),
+      () => tile("Read-only database").getByText("accepts writes").waitFor(),
+    );
+    expect(took).toBeLessThan(2000);
+    await tile("Read-only server").getByText("acting primary").waitFor();
+    await page.getByRole("region", { name: "Verdict" }).getByText("promoted", { exact: true }).waitFor();
+    const next = page.getByRole("region", { name: "What to do next" });
+    await next.getByText(/pulumi config set transition restore/).waitFor();
+    await keepPicture(page, "promoted");
+  });
+
   test("a page that hears nothing says that it is old", async () => {
     await page.getByRole("link", { name: "High availability" }).click();
     await activeIn("Read-only server").waitFor();
