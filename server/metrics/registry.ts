@@ -3,6 +3,9 @@ import { phases } from "../../core/vocabulary.ts";
 import type { Overview } from "../overview/schema.ts";
 import { version } from "../version.ts";
 
+/** Gauges of the library that end like counters, which Prometheus' own check refuses. */
+const misnamed = ["handles", "requests", "resources"].map((what) => `nodejs_active_${what}_total`);
+
 /** What the metrics are made of, beside the process's own. */
 export interface MetricsInput {
   readonly overview: Overview;
@@ -21,6 +24,7 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
+    for (const name of misnamed) this.#registry.removeSingleMetric(name);
     this.#databases();
     this.#servers();
     this.#deployment();
