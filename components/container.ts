@@ -1,6 +1,13 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
-import { type DatabaseNode, type GatewayNode, isInEveryModel, type ServerNode } from "../core/topology.ts";
+import {
+  type DatabaseNode,
+  dataVolumeName,
+  type GatewayNode,
+  isInEveryModel,
+  resourceName as nameInPulumi,
+  type ServerNode,
+} from "../core/topology.ts";
 import { type DeploymentContext, type HostResources, stackLabels } from "./context.ts";
 
 /** What differs between the kinds of container. */
@@ -32,9 +39,9 @@ export function hostOf(context: DeploymentContext, node: AnyNode): HostResources
   return host;
 }
 
-/** The logical name of a node's resources: with more than one host the host is part of it. */
+/** The logical name of a node's resources (`core/topology.ts`). */
 export function resourceName(context: DeploymentContext, node: AnyNode): string {
-  return context.topology.hosts.length === 1 ? node.node : `${node.node}-on-${node.host.name}`;
+  return nameInPulumi(context.topology, node);
 }
 
 /** The volume with a node's configuration and memory. */
@@ -49,7 +56,10 @@ export function createStateVolume(
 /**
  * A named volume of a node. Neither `pulumi destroy` nor a change of its definition deletes it, only
  * `npm run down -- --volumes` does: that of a node in every model is protected, that of another node leaves the stack
- * with it and stays on the host, where the node finds it again when it comes back.
+ * with it and stays on the host, where the node finds it again when it comes back. The one data volume that
+ * `giveUpVolume` names is neither.
+ *
+ * A data volume that is replaced goes before the new one is made: its container is stopped and made anew with it.
  */
 export function createVolume(
   context: DeploymentContext,
@@ -70,9 +80,24 @@ export function createVolume(
     {
       parent,
       provider: hostOf(context, node).provider,
-      ...(isInEveryModel(node.node) ? { protect: true } : { retainOnDelete: true }),
+      ...(part === "data" ? { deleteBeforeReplace: true } : {}),
+      ...volumeKeeping(context, node, part),
     },
   );
+}
+
+/** What keeps a volume from being lost: nothing can delete it, or Pulumi only forgets it. */
+function volumeKeeping(
+  { topology, settings }: DeploymentContext,
+  node: AnyNode,
+  part: string,
+): Pick<pulumi.CustomResourceOptions, "protect" | "retainOnDelete"> {
+  const isGivenUp = topology.givenUpVolume === dataVolumeName(topology, node);
+  if (isGivenUp && part === "data") return {};
+  // The memory of a node whose data is given up may leave the stack with it.
+  return settings.dataProtection && isInEveryModel(node.node) && !isGivenUp
+    ? { protect: true }
+    : { retainOnDelete: true };
 }
 
 /**

@@ -71,6 +71,14 @@ export const settingsSchema = z.strictObject({
   allowDataLoss: z.string().default(""),
   primaryIsDown: z.string().default(""),
   keepDiverged: z.boolean().default(true),
+  dataProtection: z.boolean().default(true),
+  giveUpVolume: z
+    .string()
+    .regex(
+      /^((shared|read-only)-database(-on-[a-z][a-z0-9-]{0,30})?-data)?$/,
+      "is no data volume (shared-database-data, read-only-database-data; with several hosts NODE-on-HOST-data)",
+    )
+    .default(""),
 });
 
 export type Settings = DeepReadonly<z.infer<typeof settingsSchema>>;
@@ -198,6 +206,13 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
   }
   problems.push(...hostProblems(settings, configNamespace));
   problems.push(...transitionProblems(settings));
+  if (settings.model === "secondary" && settings.giveUpVolume.startsWith("shared-"))
+    problems.push({
+      path: `${configNamespace}:giveUpVolume`,
+      value: JSON.stringify(settings.giveUpVolume),
+      reason: "holds the only copy of the data, the model secondary has no other",
+      remedy: 'Remove it with "pulumi config rm giveUpVolume".',
+    });
   if (settings.synchronous && settings.model === "secondary")
     problems.push({
       path: `${configNamespace}:synchronous`,

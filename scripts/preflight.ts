@@ -6,7 +6,7 @@ import { type Problem, ProblemsError } from "../core/problems.ts";
 import { allNodes, type Host, type Topology } from "../core/topology.ts";
 import { connectEngine } from "./docker/engine.ts";
 import { messageOf } from "./observe/container.ts";
-import { removalProblems } from "./removal.ts";
+import { givenUpProblem, removalProblems } from "./removal.ts";
 
 /** Free space, in bytes, below which nothing new is started: images, data and WAL need room to grow. */
 const minimumFreeBytes = 2 * 1024 ** 3;
@@ -38,6 +38,8 @@ export async function preflight(
   );
   const silent = engines.filter(({ reachable }) => !reachable);
   const problems: Problem[] = engines.flatMap(({ problems: found }) => found);
+  const givenUp = await givenUpProblem(topology);
+  if (givenUp) problems.push({ ...givenUp, isDangerous: true });
   // A preview shows the graph also from where no engine can be reached.
   if (silent.length === engines.length && !options.isPreview) {
     for (const { host, reason } of silent)

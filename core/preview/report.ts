@@ -69,6 +69,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
       writable: context.deployed?.writable ?? "shared",
       stays: (node) => nodes.has(node),
       isFirst: context.deployed === null,
+      givenUp: context.wanted?.givenUpVolume ?? "",
     }),
   }));
   const interruptions = interruptionsOf(found, context.deployed);

@@ -107,6 +107,47 @@ describe("a full deployment", () => {
     });
   });
 
+  it.each<[what: string, config: Record<string, unknown>, fates: Record<string, string>]>([
+    [
+      "the given up one, and no other",
+      { giveUpVolume: "shared-database-data" },
+      {
+        "shared-database-data": "lost",
+        "shared-database-state": "retained",
+        "read-only-database-data": "retained",
+        "gateway-state": "protected",
+      },
+    ],
+    [
+      "that of the replica, given up",
+      { giveUpVolume: "read-only-database-data" },
+      { "shared-database-data": "protected", "read-only-database-data": "lost" },
+    ],
+    [
+      "none without data protection, but it may leave the stack",
+      { dataProtection: false },
+      {
+        "shared-database-data": "retained",
+        "shared-database-state": "retained",
+        "gateway-state": "retained",
+      },
+    ],
+  ])("lets a volume be lost: %s", async (_what, config, fates) => {
+    const volumes = (await registerDeployment(config)).filter(({ type }) => type === volume);
+    const fate = Object.fromEntries(
+      volumes.map(({ name, options }) => [
+        name,
+        options.protect ? "protected" : options.retainOnDelete ? "retained" : "lost",
+      ]),
+    );
+    expect(fate).toMatchObject(fates);
+  });
+
+  it("stops a database before its data volume is replaced", () => {
+    for (const { name, options } of ofType(volume))
+      expect([name, options.deleteBeforeReplace === true]).toEqual([name, name.endsWith("-data")]);
+  });
+
   it("hands every stash its value as a secret, and keeps the first", () => {
     expect(ofType(stash)).toHaveLength(16);
     for (const { secretInputs, options } of ofType(stash)) {

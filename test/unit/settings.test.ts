@@ -121,6 +121,18 @@ describe("what is wrong with settings", () => {
       /needs a replica.*pulumi config set synchronous false/,
     ],
     [
+      "a volume given up that is no data volume",
+      { giveUpVolume: "gateway-state" },
+      "giveUpVolume",
+      /is no data volume \(shared-database-data, /,
+    ],
+    [
+      "the only copy given up",
+      { giveUpVolume: "shared-database-data", model: "secondary" },
+      "giveUpVolume",
+      /holds the only copy of the data.*pulumi config rm giveUpVolume/,
+    ],
+    [
       "a parameter that cannot be one",
       { postgresParameters: { "work mem": "1MB" } },
       "postgresParameters.work mem",

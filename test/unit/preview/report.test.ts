@@ -2,17 +2,18 @@ import { describe, expect, it } from "vitest";
 import { parseDigest } from "../../../core/preview/digest.ts";
 import { assess, type ImpactReport, type ReportContext } from "../../../core/preview/report.ts";
 import type { DatabaseName } from "../../../core/vocabulary.ts";
+import { explain } from "../../../scripts/cli/pulumi.ts";
 import { topologyOf } from "../../support/fixtures.ts";
 import { digestOf, type StepShape, transitionUrn } from "./digests.ts";
 
 function contextOf(
-  models: { before?: string | null; after?: string; writable?: DatabaseName | null } = {},
+  models: { before?: string | null; after?: string; writable?: DatabaseName | null; givenUp?: string } = {},
 ): ReportContext {
-  const { before = "full", after = "full", writable = "shared" } = models;
+  const { before = "full", after = "full", writable = "shared", givenUp = "" } = models;
   return {
     stack: "unit",
     deployed: before === null ? null : { topology: topologyOf({ model: before }), writable },
-    wanted: topologyOf({ model: after }),
+    wanted: topologyOf({ model: after, giveUpVolume: givenUp }),
     settings: [],
     drift: [],
   };
@@ -234,6 +235,38 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     },
   ],
   [
+    "a retained data volume is only described otherwise",
+    [
+      {
+        op: "replace",
+        type: "volume",
+        name: "read-only-database-data",
+        differs: ["labels"],
+        retained: true,
+      },
+    ],
+    contextOf(),
+    { risk: "low", ...goOn, data: /its data is kept/ },
+  ],
+  [
+    "a retained data volume is replaced by one of another name",
+    [{ op: "replace", type: "volume", name: "read-only-database-data", differs: ["name"], retained: true }],
+    contextOf({ writable: "read-only" }),
+    { risk: "high", verdict: "refused", ...goOn, data: /ALL ITS DATA IS DELETED/ },
+  ],
+  [
+    "a data volume that was given up",
+    [{ op: "replace", type: "volume", name: "shared-database-data", differs: ["labels"] }],
+    contextOf({ writable: "read-only", givenUp: "shared-database-data" }),
+    { risk: "medium", ...goOn, data: /its copy of the data is deleted, and copied again by base backup/ },
+  ],
+  [
+    "giving up does not help where it is the writable database's",
+    [{ op: "replace", type: "volume", name: "shared-database-data", differs: ["labels"] }],
+    contextOf({ givenUp: "shared-database-data" }),
+    { risk: "high", verdict: "refused", ...goOn, data: /ALL ITS DATA IS DELETED, and it is the writable/ },
+  ],
+  [
     "the writable database's volume goes with its node",
     [{ op: "delete", type: "volume", name: "read-only-database-data" }],
     contextOf({ after: "secondary", writable: "read-only" }),
@@ -390,15 +423,25 @@ describe("what Pulumi and the program say", () => {
     expect(report.refused).toHaveLength(1);
   });
 
-  it("a protected volume is refused, in words that a person can use", () => {
-    const urn =
-      "urn:pulumi:unit::pg-continuity::pg-continuity:index:Deployment$docker:index/volume:Volume::shared-database-data";
-    const message = `error: Preview failed: resource "${urn}" cannot be deleted\nbecause it is protected. To unprotect …`;
+  it.each([
+    [
+      "shared-database-data",
+      "replaced",
+      /^REFUSED: shared-database-data would be replaced, and it is protected, because it holds the data of shared-database\. Take the change back\. If that copy is not needed any more: pulumi config set giveUpVolume shared-database-data$/,
+    ],
+    [
+      "shared-database-on-alpha-data",
+      "deleted",
+      /holds the data of shared-database\. .* give it up before this change \("pulumi config set giveUpVolume shared-database-on-alpha-data && pulumi up" with the config as it was\), then make the change\.$/,
+    ],
+    ["gateway-state", "deleted", /^REFUSED: gateway-state would be deleted, .*down -- --volumes/],
+  ])("a protected volume is refused, in words that a person can use: %s, %s", (name, action, said) => {
+    const urn = `urn:pulumi:unit::pg-continuity::pg-continuity:index:Deployment$docker:index/volume:Volume::${name}`;
+    const message = `error: Preview failed: resource "${urn}" cannot be ${action}\nbecause it is protected. To unprotect …`;
     const report = assess(digestOf([], [{ message, severity: "error", urn }]), contextOf());
     expect(report).toMatchObject({ verdict: "refused", errors: [] });
-    expect(report.refused).toEqual([
-      expect.stringMatching(/^REFUSED: shared-database-data would be deleted, and it is protected/),
-    ]);
+    expect(report.refused).toEqual([expect.stringMatching(said)]);
+    expect(explain(message)).toMatch(/^REFUSED: /);
   });
 
   it("a wrong setting is an error, and nothing is refused", () => {
