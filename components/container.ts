@@ -28,6 +28,8 @@ export interface ContainerSpec {
   readonly shmMegabytes?: number;
   /** What has to exist as long as the container: it is made before and deleted after it. */
   readonly outlivedBy?: readonly pulumi.Resource[];
+  /** Done once the container before this one in turn was made anew and does its work again. */
+  readonly after: readonly pulumi.Resource[];
 }
 
 type AnyNode = DatabaseNode | ServerNode | GatewayNode;
@@ -153,7 +155,7 @@ export function createContainer(
     {
       parent,
       provider,
-      dependsOn: [image.build, ...(spec.outlivedBy ?? [])],
+      dependsOn: [image.build, ...(spec.outlivedBy ?? []), ...spec.after],
       deleteBeforeReplace: true,
       replaceOnChanges: ["healthcheck", "init", "tmpfs", "rm"],
     },
