@@ -17,6 +17,7 @@ export type ResourceKind =
   | "configuration"
   | "first step"
   | "release"
+  | "turn"
   | "transition"
   | "restart"
   | "unknown";
@@ -51,6 +52,7 @@ const verbs: Readonly<Record<string, ResourceKind>> = {
   initialise: "first step",
   attach: "first step",
   release: "release",
+  await: "turn",
   promote: "transition",
   restore: "transition",
   rebuild: "transition",

@@ -70,6 +70,8 @@ export function effectOf(change: Change, context: EffectContext): Effect {
       return change.action === "deleted"
         ? { text: "its slot is dropped on the database that fed it", risk: "low" }
         : { text: "does nothing until its replica is removed", risk: "low" };
+    case "turn":
+      return { text: "the next container waits until this node does its work again", risk: "low" };
     case "transition":
       return transitionEffect(change);
     case "restart":

@@ -182,6 +182,46 @@ describe("a full deployment", () => {
     expect(after).toContain("release-read-only-database");
   });
 
+  const serversInTurn = [
+    "restart-databases-for-parameters → secondary-server",
+    "await-secondary-server → primary-server",
+    "await-primary-server → read-only-server",
+    "await-read-only-server → gateway",
+  ];
+  it.each<[string, "shared" | "read-only" | undefined, readonly string[]]>([
+    ["a first deployment waits for nobody", undefined, []],
+    [
+      "the standby first, each once the one before works again",
+      "shared",
+      ["await-read-only-database → shared-database", ...serversInTurn],
+    ],
+    [
+      "after a promotion the shared database first",
+      "read-only",
+      ["await-shared-database → read-only-database", ...serversInTurn],
+    ],
+  ])("makes containers anew one at a time: %s", async (_name, writable, turnsWanted) => {
+    const containers = (await registerDeployment({}, false, writable)).filter(
+      ({ type }) => type === container,
+    );
+    const turns = containers.flatMap(({ name, options }) =>
+      [options.dependsOn].flat().flatMap((resource) => {
+        const before = (resource as { __name?: string } | undefined)?.__name ?? "";
+        return /^(await|restart)-/.test(before) ? [`${before} → ${name}`] : [];
+      }),
+    );
+    expect(turns.sort()).toEqual([...turnsWanted].sort());
+  });
+
+  it("waits for no node that is new", () => {
+    const awaits = ofType(command).filter(({ name }) => name.startsWith("await-"));
+    expect(awaits.map(({ name }) => name)).toHaveLength(5);
+    for (const { inputs } of awaits) {
+      expect(inputs.create).toBe(":");
+      expect(inputs.update).toMatch(/scripts\/node\/await(Database|Server)\.ts$/);
+    }
+  });
+
   it("goes on without a Docker host that does not answer", () => {
     const [provider] = ofType("pulumi:providers:docker");
     // Inputs of a provider are JSON text.

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseDigest } from "../../../core/preview/digest.ts";
+import { renderMarkdown, renderReport } from "../../../core/preview/render.ts";
 import { assess, type ImpactReport, type ReportContext } from "../../../core/preview/report.ts";
 import type { DatabaseName } from "../../../core/vocabulary.ts";
 import { explain } from "../../../scripts/cli/pulumi.ts";
@@ -7,12 +8,18 @@ import { topologyOf } from "../../support/fixtures.ts";
 import { digestOf, type StepShape, transitionUrn } from "./digests.ts";
 
 function contextOf(
-  models: { before?: string | null; after?: string; writable?: DatabaseName | null; givenUp?: string } = {},
+  models: {
+    before?: string | null;
+    after?: string;
+    writable?: DatabaseName | null;
+    givenUp?: string;
+    synchronous?: boolean;
+  } = {},
 ): ReportContext {
-  const { before = "full", after = "full", writable = "shared", givenUp = "" } = models;
+  const { before = "full", after = "full", writable = "shared", givenUp = "", synchronous = false } = models;
   return {
     stack: "unit",
-    deployed: before === null ? null : { topology: topologyOf({ model: before }), writable },
+    deployed: before === null ? null : { topology: topologyOf({ model: before, synchronous }), writable },
     wanted: topologyOf({ model: after, giveUpVolume: givenUp }),
     settings: [],
     drift: [],
@@ -102,23 +109,23 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     { risk: "medium", writes: 1, reads: 1 },
   ],
   [
-    "both writing servers",
+    "both writing servers, one after the other",
     replaced("primary-server", "secondary-server"),
     contextOf(),
     {
       risk: "medium",
-      writes: 4,
+      writes: 1,
       reads: 1,
     },
   ],
   [
-    "all servers",
+    "all servers, one after the other",
     replaced("primary-server", "secondary-server", "read-only-server"),
     contextOf(),
     {
       risk: "medium",
-      writes: 4,
-      reads: 4,
+      writes: 1,
+      reads: 1,
     },
   ],
   [
@@ -132,13 +139,13 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     },
   ],
   [
-    "the writable database, and the server that could still read",
+    "the writable database, and then the server that reads meanwhile",
     replaced("shared-database", "read-only-server"),
     contextOf(),
     {
       risk: "medium",
       writes: 3,
-      reads: 4,
+      reads: 1,
     },
   ],
   ["the replica", replaced("read-only-database"), contextOf(), { risk: "medium", ...goOn }],
@@ -173,15 +180,27 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     },
   ],
   [
-    "both databases at once",
+    "both databases, one after the other",
     replaced("shared-database", "read-only-database"),
     contextOf(),
     {
-      risk: "high",
+      risk: "medium",
       writes: 3,
-      reads: 3,
-      reason: /shared-database and read-only-database are away at the same time/,
+      reads: 1,
+      reason: /writes stop for about 3 s: shared-database is away for a moment/,
     },
+  ],
+  [
+    "the replica whose word writes wait for",
+    replaced("read-only-database"),
+    contextOf({ synchronous: true }),
+    { risk: "medium", writes: 3, reads: "go on" },
+  ],
+  [
+    "a server is replaced before another one leaves",
+    [...replaced("primary-server"), ...removed("secondary-server")],
+    contextOf({ after: "read-only" }),
+    { risk: "medium", writes: 1, reads: 1 },
   ],
   [
     "who is writable is not known: the shared one is assumed",
@@ -382,6 +401,43 @@ describe("what a change does to people and data", () => {
     if (reason) expect(report.reasons.join("\n")).toMatch(reason);
     expect(report.data).toEqual(data ? [expect.stringMatching(data)] : []);
     expect(report.reasons.length).toBeGreaterThan(risk === "none" ? -1 : 0);
+  });
+});
+
+describe("containers that are made anew", () => {
+  const all = replaced(
+    "gateway",
+    "shared-database",
+    "primary-server",
+    "read-only-database",
+    "secondary-server",
+  );
+
+  it("are in turn: the standby, the writable database, servers, the gateway", () => {
+    const text = renderReport(assess(digestOf(all), contextOf()));
+    expect(text).toContain(`one at a time
+  1. read-only-database: nothing waits, its server reads elsewhere
+  2. shared-database, once read-only-database streams again: writes wait in the servers
+  3. secondary-server, once shared-database is open, and followed, again: what it works on is finished, the others take what comes
+  4. primary-server, once the gateway sends requests to secondary-server again: what it works on is finished, the others take what comes
+  5. gateway, once the gateway sends requests to primary-server again: no connection is taken meanwhile
+`);
+  });
+
+  it("are in another turn after a promotion", () => {
+    const report = assess(digestOf(all), contextOf({ writable: "read-only" }));
+    expect(report.order.map(({ node }) => node).slice(0, 2)).toEqual([
+      "shared-database",
+      "read-only-database",
+    ]);
+    expect(renderMarkdown(report)).toContain(
+      "### One at a time\n\n1. shared-database: nothing waits, its server reads elsewhere\n2. read-only-database, once shared-database streams again: writes wait",
+    );
+  });
+
+  it("are not spoken of where none is", () => {
+    expect(assess(digestOf(replaced("gateway")), contextOf({ before: null })).order).toEqual([]);
+    expect(renderReport(assess(digestOf([]), contextOf()))).not.toContain("one at a time");
   });
 });
 
