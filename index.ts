@@ -40,7 +40,8 @@ export const access = pulumi.secret(
 /** Engines, ports, disk: what is in the way is said before the first resource is registered. */
 async function checkHosts(): Promise<readonly string[]> {
   try {
-    return await preflight(topology, { isPreview: pulumi.runtime.isDryRun() });
+    const databaseMemory = settings.resources.database.memoryMegabytes;
+    return await preflight(topology, { isPreview: pulumi.runtime.isDryRun(), databaseMemory });
   } catch (error) {
     throw plainly(error);
   }

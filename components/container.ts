@@ -1,5 +1,6 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
+import { containerLimits } from "../core/resourceLimits.ts";
 import {
   type DatabaseNode,
   dataVolumeName,
@@ -119,6 +120,7 @@ export function createContainer(
   const { provider, network } = hostOf(context, node);
   const image = context.images.get(`${node.kind}@${node.host.name}`);
   if (!image) throw new Error(`${node.node}: no image for ${node.kind} on host ${node.host.name}`);
+  const limits = containerLimits(context.settings.resources[node.kind]);
   return new docker.Container(
     resourceName(context, node),
     {
@@ -142,6 +144,7 @@ export function createContainer(
       volumes: spec.volumes.map(({ volume, path }) => ({ volumeName: volume.name, containerPath: path })),
       tmpfs: { "/tmp": "mode=1777,size=64m", ...spec.tmpfs },
       ...(spec.shmMegabytes === undefined ? {} : { shmSize: spec.shmMegabytes }),
+      ...limits.inputs,
       readOnly: true,
       capabilities: { drops: ["ALL"] },
       securityOpts: ["no-new-privileges:true"],
@@ -150,6 +153,7 @@ export function createContainer(
       labels: stackLabels(context.topology, {
         "pg-continuity.node": node.node,
         "pg-continuity.kind": node.kind,
+        ...(limits.label === undefined ? {} : { "pg-continuity.limited": limits.label }),
       }),
     },
     {

@@ -75,12 +75,14 @@ export class Deployment extends pulumi.ComponentResource {
           child,
         ),
     };
-    const databases: Database[] = sorted(topology.databases, order).map((node) =>
+    const made = sorted(topology.databases, order).map((node) =>
       inTurn((after) => makers[node.name](node, after)),
     );
+    const shared = made.find((database) => database instanceof SharedDatabase);
+    const readOnly = made.find((database) => database instanceof ReadOnlyDatabase);
+    // Always in the same order, whoever is writable: else what is made from it would differ after a promotion.
+    const databases: Database[] = [shared, readOnly].filter((database) => database !== undefined);
     const parts: pulumi.Resource[] = [...databases];
-    const shared = databases.find((made) => made instanceof SharedDatabase);
-    const readOnly = databases.find((made) => made instanceof ReadOnlyDatabase);
     if (shared && readOnly)
       parts.push(new StreamingReplication("replication", { context, shared, readOnly }, child));
     const { applied } = new ParameterRestart("parameters", { context, databases, ready: parts }, child);

@@ -4,6 +4,7 @@ import { hostProblems } from "./hostRules.ts";
 import { parameterProblem } from "./parameterCatalogue.ts";
 import { managedParameters, parameterText } from "./postgresParameters.ts";
 import { type Problem, ProblemsError } from "./problems.ts";
+import { memoryProblems, resourcesSchema } from "./resourceLimits.ts";
 import { isTextAt, knownKeysAt, shapeOf } from "./settingsShape.ts";
 import { transitions } from "./transition/step.ts";
 import { databaseNames, models, serverNames } from "./vocabulary.ts";
@@ -64,6 +65,7 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   displayNames: z.partialRecord(z.enum(serverNames), z.string().min(1).max(60)).default({}),
   postgresParameters: z.record(z.string(), parameterValue).default({}),
+  resources: resourcesSchema,
   slotWalKeepMegabytes: z.number().int().min(64).default(1024),
   synchronous: z.boolean().default(false),
   transition: z.enum(["none", ...transitions]).default("none"),
@@ -205,6 +207,7 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
     byPort.set(number, name);
   }
   problems.push(...hostProblems(settings, configNamespace));
+  problems.push(...memoryProblems(settings, configNamespace));
   problems.push(...transitionProblems(settings));
   if (settings.model === "secondary" && settings.giveUpVolume.startsWith("shared-"))
     problems.push({

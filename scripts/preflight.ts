@@ -5,6 +5,7 @@ import { type Named, nameCollisions } from "../core/nameCollisions.ts";
 import { type Problem, ProblemsError } from "../core/problems.ts";
 import { allNodes, type Host, type Topology } from "../core/topology.ts";
 import { connectEngine } from "./docker/engine.ts";
+import { memoryLimitProblems } from "./memoryLimit.ts";
 import { messageOf } from "./observe/container.ts";
 import { givenUpProblem, removalProblems } from "./removal.ts";
 
@@ -28,7 +29,12 @@ const freeSpace: FreeSpace = async (folder) => {
  */
 export async function preflight(
   topology: Topology,
-  options: { readonly isPreview?: boolean; readonly measure?: FreeSpace } = {},
+  options: {
+    readonly isPreview?: boolean;
+    readonly measure?: FreeSpace;
+    /** The memory limit of databases, in megabytes. */
+    readonly databaseMemory?: number | undefined;
+  } = {},
 ): Promise<readonly string[]> {
   const engines = await Promise.all(
     topology.hosts.map(async (host) => ({
@@ -38,6 +44,7 @@ export async function preflight(
   );
   const silent = engines.filter(({ reachable }) => !reachable);
   const problems: Problem[] = engines.flatMap(({ problems: found }) => found);
+  problems.push(...(await memoryLimitProblems(topology, options.databaseMemory)));
   const givenUp = await givenUpProblem(topology);
   if (givenUp) problems.push({ ...givenUp, isDangerous: true });
   // A preview shows the graph also from where no engine can be reached.

@@ -121,6 +121,31 @@ describe("what is wrong with settings", () => {
       /needs a replica.*pulumi config set synchronous false/,
     ],
     [
+      "less memory than shared buffers need",
+      { resources: { database: { memoryMegabytes: 256 } }, postgresParameters: { shared_buffers: "0.25GB" } },
+      "resources.database.memoryMegabytes",
+      /256 is too little for shared_buffers of 256 MB.*Allow at least 342 MB, or lower shared_buffers: .* 192MB"/,
+    ],
+    [
+      "a database that cannot run in so little",
+      { resources: { database: { memoryMegabytes: 100 } } },
+      "resources.database.memoryMegabytes",
+      /too small \(at least 256\)/,
+    ],
+    [
+      "half a CPU share",
+      { resources: { server: { cpuShares: 0.5 } } },
+      "resources.server.cpuShares",
+      /whole/,
+    ],
+    ["no CPU at all", { resources: { gateway: { cpus: 0 } } }, "resources.gateway.cpus", /at least 0\.1/],
+    [
+      "a limit of something else",
+      { resources: { server: { memory: 1 } } },
+      "resources.server.memory",
+      /Known are: memoryMegabytes, cpuShares, cpus/,
+    ],
+    [
       "a volume given up that is no data volume",
       { giveUpVolume: "gateway-state" },
       "giveUpVolume",
