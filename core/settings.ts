@@ -65,6 +65,10 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   displayNames: z.partialRecord(z.enum(serverNames), z.string().min(1).max(60)).default({}),
   postgresParameters: z.record(z.string(), parameterValue).default({}),
+  imageRevision: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{0,40}$/, "is no revision (at most 40 of A-Z, a-z, 0-9, _, . and -)")
+    .default(""),
   resources: resourcesSchema,
   slotWalKeepMegabytes: z.number().int().min(64).default(1024),
   synchronous: z.boolean().default(false),

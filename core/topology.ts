@@ -63,6 +63,8 @@ export interface Topology {
   readonly gateway: GatewayNode;
   /** Whether a write is acknowledged only once the standby has it. */
   readonly synchronous: boolean;
+  /** Any text: another one makes images with the packages of its day. */
+  readonly imageRevision: string;
   /** The data volume, by its name in Pulumi, that a change may delete or replace; none where empty. */
   readonly givenUpVolume: string;
 }
@@ -117,6 +119,7 @@ export function deriveTopology(project: string, stack: string, settings: Setting
     stack,
     model: settings.model,
     synchronous: settings.synchronous,
+    imageRevision: settings.imageRevision,
     givenUpVolume: settings.giveUpVolume,
     hosts: hosts.filter((host) => hostIsUsed(host, settings, firstHost)),
     databases: databasesOf[settings.model].map((name) => ({

@@ -145,6 +145,7 @@ describe("what is wrong with settings", () => {
       "resources.server.memory",
       /Known are: memoryMegabytes, cpuShares, cpus/,
     ],
+    ["a revision that is no tag", { imageRevision: "March 2026" }, "imageRevision", /is no revision/],
     [
       "a volume given up that is no data volume",
       { giveUpVolume: "gateway-state" },
