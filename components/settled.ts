@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { type DatabaseNode, type GatewayNode, peersOf, type ServerNode } from "../core/topology.ts";
 import { resourceName } from "./container.ts";
 import type { DeploymentContext } from "./context.ts";
@@ -31,13 +31,12 @@ export function awaitServer(
   container: docker.Container,
   parent: pulumi.Resource,
 ): command.local.Command {
-  const { topology, credentials } = context;
+  const { topology } = context;
   return settled(context, server, container, parent, {
     script: "node/awaitServer.ts",
     environment: {
       SERVER: JSON.stringify({ name: server.name, node: server.node, published: server.published }),
       GATEWAY: JSON.stringify(whereabouts(topology.gateway)),
-      CA: pulumi.unsecret(credentials.all.apply(({ authority }) => authority.certificate)),
     },
   });
 }

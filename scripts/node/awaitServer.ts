@@ -1,15 +1,16 @@
 // Waits until a server whose container was made anew does its duty, and the gateway sends it requests: only then the
 // server that stood in for it may be touched.
 //
-//   environment: SERVER (JSON, {name, node, published}), CA, GATEWAY (JSON, {docker, container})
+//   environment: SERVER (JSON, {name, node, published}), GATEWAY (JSON, {docker, container})
 import { z } from "zod";
 import { type GatewayView, parseGatewayStatistics } from "../../core/gatewayStatistics.ts";
+import { configurationFolder } from "../../core/render/files.ts";
 import { internalPorts } from "../../core/topology.ts";
-import { execute } from "../docker/container.ts";
+import { execute, readContainerFile } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
 import { messageOf } from "../observe/container.ts";
 import { ask } from "../observe/server.ts";
-import { required, requiredJson, runStep, waitUntil } from "./step.ts";
+import { requiredJson, runStep, waitUntil } from "./step.ts";
 
 const patienceSeconds = 60;
 
@@ -28,7 +29,8 @@ await runStep("await-server", async () => {
   const gateway = connectEngine(docker).getContainer(container);
   const view = async () => parseGatewayStatistics(await statistics(gateway));
   try {
-    await waitUntil(patienceSeconds, () => doesItsDuty(server));
+    const ca = await readContainerFile(gateway, `${configurationFolder}/ca.crt`);
+    await waitUntil(patienceSeconds, () => doesItsDuty(server, ca ?? ""));
     await waitUntil(patienceSeconds, async () => {
       const { isAlive, isOnDuty } = (await view()).get(server.name) ?? { isAlive: false, isOnDuty: false };
       return isAlive && isOnDuty
@@ -50,8 +52,9 @@ await runStep("await-server", async () => {
 
 async function doesItsDuty(
   server: z.infer<typeof serverSchema>,
+  ca: string,
 ): Promise<{ done: true } | { waitingFor: string }> {
-  const answer = await ask(server, required("CA"), `/${server.name}`, { timeoutSeconds: 2 }).then(
+  const answer = await ask(server, ca, `/${server.name}`, { timeoutSeconds: 2 }).then(
     ({ status }) => (status === 200 ? undefined : `it answers ${status}`),
     messageOf,
   );
