@@ -23,6 +23,7 @@ describe.sequential("containers that are made anew, and the volumes that are not
     const { exitCode, all } = await upWith(deployment, {
       giveUpVolume: undefined,
       resources: undefined,
+      postgresParameters: undefined,
     });
     if (exitCode !== 0) throw new Error(all);
     await healthy(deployment);
@@ -68,12 +69,13 @@ describe.sequential("containers that are made anew, and the volumes that are not
   /** As after an update of this project that describes the volume otherwise. */
   async function describeVolumeOtherwise(): Promise<void> {
     const { stdout } = await deployment.pulumi(["stack", "export"]);
+    type Labelled = { labels: { label: string; value: string }[] };
     const state = JSON.parse(stdout) as {
-      deployment: { resources: { urn: string; inputs?: object; outputs?: object }[] };
+      deployment: { resources: { urn: string; inputs?: Labelled; outputs?: Labelled }[] };
     };
     const resource = state.deployment.resources.find(({ urn }) => urn.endsWith(`::${volume}`));
-    for (const side of [resource?.inputs, resource?.outputs])
-      Object.assign(side ?? {}, { labels: [{ label: "pg-continuity.node", value: "as before" }] });
+    for (const { labels } of [resource?.inputs, resource?.outputs].filter((side) => side !== undefined))
+      for (const entry of labels) if (entry.label === "pg-continuity.volume") entry.value = "as before";
     const file = join(deployment.folder, "state.json");
     writeFileSync(file, JSON.stringify(state));
     const imported = await deployment.pulumi(["stack", "import", "--file", file]);
@@ -92,15 +94,29 @@ describe.sequential("containers that are made anew, and the volumes that are not
 
   it("a limit that can be changed live replaces nothing; one that PostgreSQL does not fit into is refused", async () => {
     const before = await nodes.starts();
+    const server = { cpus: 1.5 };
     deployment.configure({
-      resources: { database: { memoryMegabytes: 768, cpuShares: 1024 }, server: { cpus: 1.5 } },
+      resources: { database: { memoryMegabytes: 768, cpuShares: 1024 }, server },
+      postgresParameters: { shared_buffers: "384MB" },
     });
-    expect(await preview()).toMatchObject({ verdict: "changes", risk: "low", order: [] });
+    expect(await preview()).toMatchObject({ verdict: "changes", order: [] });
     expect((await upWith(deployment, {})).exitCode).toBe(0);
     expect(await nodes.starts()).toEqual(before);
     expect(
       await nodes.inspect("read-only-database", "{{.HostConfig.Memory}} {{.HostConfig.CpuShares}}"),
     ).toBe(`${768 * 1024 ** 2} 1024`);
+    // The smaller buffers would count only after a restart, the limit at once.
+    deployment.configure({ resources: { database: { memoryMegabytes: 256 }, server } });
+    deployment.configure({ postgresParameters: { shared_buffers: "128MB" } });
+    expect((await preview()).refused).toEqual([
+      expect.stringMatching(
+        /REFUSED: 256 is too little for shared-database as it runs now, with shared_buffers of 384 MB.* Apply the smaller shared_buffers first/,
+      ),
+    ]);
+    deployment.configure({
+      resources: { database: { memoryMegabytes: 768, cpuShares: 1024 }, server },
+      postgresParameters: { shared_buffers: "384MB" },
+    });
   });
 
   it("the writable database's volume cannot be given up, and nothing replaces it", async () => {
@@ -129,7 +145,7 @@ describe.sequential("containers that are made anew, and the volumes that are not
     const kept = await nodes.exec("shared-database", "touch", "/var/lib/postgresql/old-copy");
     expect(kept.exitCode).toBe(0);
     // The limits are taken away in the same up: everything but the gateway is made anew.
-    await appliedInTurn({ resources: undefined }, [
+    await appliedInTurn({ resources: undefined, postgresParameters: undefined }, [
       "shared-database",
       "read-only-database",
       "secondary-server",
