@@ -18,6 +18,7 @@ export type ResourceKind =
   | "first step"
   | "release"
   | "turn"
+  | "acknowledgement"
   | "transition"
   | "restart"
   | "unknown";
@@ -53,6 +54,8 @@ const verbs: Readonly<Record<string, ResourceKind>> = {
   attach: "first step",
   release: "release",
   await: "turn",
+  synchronous: "acknowledgement",
+  switch: "acknowledgement",
   promote: "transition",
   restore: "transition",
   rebuild: "transition",

@@ -72,6 +72,8 @@ export function effectOf(change: Change, context: EffectContext): Effect {
         : { text: "does nothing until its replica is removed", risk: "low" };
     case "turn":
       return { text: "the next container waits until this node does its work again", risk: "low" };
+    case "acknowledgement":
+      return { text: "whose word a write waits for is said again, live", risk: "low" };
     case "transition":
       return transitionEffect(change);
     case "restart":

@@ -339,6 +339,16 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     { risk: "high", ...goOn, data: /encrypted with the old key is lost/ },
   ],
   [
+    "what follows from containers made anew",
+    [
+      { op: "update", type: "command", name: "await-shared-database", differs: ["environment"] },
+      { op: "update", type: "command", name: "synchronous-replication-era", differs: ["environment"] },
+      { op: "update", type: "command", name: "switch-synchronous-replication", differs: ["environment"] },
+    ],
+    contextOf(),
+    { risk: "low", ...goOn },
+  ],
+  [
     "a promote",
     [{ op: "create", type: "command", name: "promote-read-only" }],
     contextOf(),
