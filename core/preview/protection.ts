@@ -8,9 +8,14 @@ import { refusedMark } from "../problems.ts";
  * @returns undefined where it is about something else
  */
 export function protectionText(said: string): string | undefined {
-  const [, name, action] =
-    /"urn:[^"]*::([^":]+)" cannot be (deleted|replaced)\s+because it is protected/.exec(said) ?? [];
-  if (name === undefined || action === undefined) return undefined;
+  const deleted = /"urn:[^"]*::([^":]+)" cannot be deleted\s+because it is protected/.exec(said)?.[1];
+  const replaced =
+    /unable to replace resource "urn:[^"]*::([^":]+)"\s+as it is currently marked for protection/.exec(
+      said,
+    )?.[1];
+  const name = deleted ?? replaced;
+  if (name === undefined) return undefined;
+  const action = deleted === undefined ? "replaced" : "deleted";
   const would = `${refusedMark}: ${name} would be ${action}, and it is protected`;
   const [, node] = /^(.+-database)(?:-on-.+)?-data$/.exec(name) ?? [];
   if (node === undefined)

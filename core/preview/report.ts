@@ -78,9 +78,15 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
   const interruptions = interruptionsOf(found, context.deployed);
   const transition = transitionText(digest, found);
   const said = errorsOf(digest);
+  const refusals = said.filter(isRefusal);
   const refused = [
-    ...said.filter(isRefusal),
-    ...judged.flatMap(({ effect }) => (effect.refused === undefined ? [] : [effect.refused])),
+    ...refusals,
+    // What Pulumi refuses already is not said twice.
+    ...judged.flatMap(({ change, effect }) =>
+      effect.refused === undefined || refusals.some((text) => text.includes(`${change.name} would be`))
+        ? []
+        : [effect.refused],
+    ),
   ];
   const errors = said.filter((text) => !isRefusal(text));
   const reasons = [

@@ -503,8 +503,12 @@ describe("what Pulumi and the program say", () => {
     ["gateway-state", "deleted", /^REFUSED: gateway-state would be deleted, .*down -- --volumes/],
   ])("a protected volume is refused, in words that a person can use: %s, %s", (name, action, said) => {
     const urn = `urn:pulumi:unit::pg-continuity::pg-continuity:index:Deployment$docker:index/volume:Volume::${name}`;
-    const message = `error: Preview failed: resource "${urn}" cannot be ${action}\nbecause it is protected. To unprotect …`;
-    const report = assess(digestOf([], [{ message, severity: "error", urn }]), contextOf());
+    const message =
+      action === "deleted"
+        ? `error: Preview failed: resource "${urn}" cannot be deleted\nbecause it is protected. To unprotect …`
+        : `error: unable to replace resource "${urn}"\nas it is currently marked for protection. To unprotect …`;
+    const steps: StepShape[] = action === "deleted" ? [] : [{ op: "replace", type: "volume", name }];
+    const report = assess(digestOf(steps, [{ message, severity: "error", urn }]), contextOf());
     expect(report).toMatchObject({ verdict: "refused", errors: [] });
     expect(report.refused).toEqual([expect.stringMatching(said)]);
     expect(explain(message)).toMatch(/^REFUSED: /);
