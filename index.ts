@@ -5,11 +5,13 @@ import { ProblemsError } from "./core/problems.ts";
 import { parseSettings, type Settings } from "./core/settings.ts";
 import { deriveTopology } from "./core/topology.ts";
 import { preflight } from "./scripts/preflight.ts";
+import { readReplacementOrder } from "./scripts/replacementOrder.ts";
 
 const settings = readSettings();
 const topology = deriveTopology(pulumi.getProject(), pulumi.getStack(), settings);
-for (const warning of await checkHosts()) await pulumi.log.warn(warning);
-const { credentials } = new Deployment("deployment", { topology, settings });
+const [warnings, order] = await Promise.all([checkHosts(), readReplacementOrder(topology)]);
+for (const warning of warnings) await pulumi.log.warn(warning);
+const { credentials } = new Deployment("deployment", { topology, settings, order });
 
 /** Which servers and databases there are. */
 export const model = topology.model;
@@ -38,7 +40,8 @@ export const access = pulumi.secret(
 /** Engines, ports, disk: what is in the way is said before the first resource is registered. */
 async function checkHosts(): Promise<readonly string[]> {
   try {
-    return await preflight(topology, { isPreview: pulumi.runtime.isDryRun() });
+    const databaseMemory = settings.resources.database.memoryMegabytes;
+    return await preflight(topology, { isPreview: pulumi.runtime.isDryRun(), databaseMemory });
   } catch (error) {
     throw plainly(error);
   }

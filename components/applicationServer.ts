@@ -5,11 +5,14 @@ import { internalPorts, type ServerNode } from "../core/topology.ts";
 import { createContainer, createStateVolume } from "./container.ts";
 import type { DeploymentContext } from "./context.ts";
 import { configureNode } from "./nodeConfiguration.ts";
+import { awaitServer } from "./settled.ts";
 
 /** What a server component is made from. */
 export interface ApplicationServerArgs {
   readonly context: DeploymentContext;
   readonly server: ServerNode;
+  /** What has to be done before the container is made anew. */
+  readonly after: readonly pulumi.Resource[];
 }
 
 /**
@@ -20,6 +23,8 @@ export abstract class ApplicationServer extends pulumi.ComponentResource {
   readonly server: ServerNode;
   readonly container: docker.Container;
   readonly configuration: command.local.Command;
+  /** Done once a container that was made anew gets requests from the gateway again. */
+  readonly settled: command.local.Command;
 
   protected constructor(
     type: string,
@@ -47,9 +52,11 @@ export abstract class ApplicationServer extends pulumi.ComponentResource {
         stopSignal: "SIGTERM",
         graceSeconds: 15,
         mustRun: true,
+        after: args.after,
       },
       this,
     );
     this.configuration = configureNode(context, server, this.container, this);
+    this.settled = awaitServer(context, server, this.container, this);
   }
 }

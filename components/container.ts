@@ -1,6 +1,14 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
-import { type DatabaseNode, type GatewayNode, isInEveryModel, type ServerNode } from "../core/topology.ts";
+import { containerLimits } from "../core/resourceLimits.ts";
+import {
+  type DatabaseNode,
+  dataVolumeName,
+  type GatewayNode,
+  isInEveryModel,
+  resourceName as nameInPulumi,
+  type ServerNode,
+} from "../core/topology.ts";
 import { type DeploymentContext, type HostResources, stackLabels } from "./context.ts";
 
 /** What differs between the kinds of container. */
@@ -21,6 +29,8 @@ export interface ContainerSpec {
   readonly shmMegabytes?: number;
   /** What has to exist as long as the container: it is made before and deleted after it. */
   readonly outlivedBy?: readonly pulumi.Resource[];
+  /** Done once the container before this one in turn was made anew and does its work again. */
+  readonly after: readonly pulumi.Resource[];
 }
 
 type AnyNode = DatabaseNode | ServerNode | GatewayNode;
@@ -32,9 +42,9 @@ export function hostOf(context: DeploymentContext, node: AnyNode): HostResources
   return host;
 }
 
-/** The logical name of a node's resources: with more than one host the host is part of it. */
+/** The logical name of a node's resources (`core/topology.ts`). */
 export function resourceName(context: DeploymentContext, node: AnyNode): string {
-  return context.topology.hosts.length === 1 ? node.node : `${node.node}-on-${node.host.name}`;
+  return nameInPulumi(context.topology, node);
 }
 
 /** The volume with a node's configuration and memory. */
@@ -49,7 +59,10 @@ export function createStateVolume(
 /**
  * A named volume of a node. Neither `pulumi destroy` nor a change of its definition deletes it, only
  * `npm run down -- --volumes` does: that of a node in every model is protected, that of another node leaves the stack
- * with it and stays on the host, where the node finds it again when it comes back.
+ * with it and stays on the host, where the node finds it again when it comes back. The one data volume that
+ * `giveUpVolume` names is neither.
+ *
+ * A data volume that is replaced goes before the new one is made: its container is stopped and made anew with it.
  */
 export function createVolume(
   context: DeploymentContext,
@@ -70,9 +83,24 @@ export function createVolume(
     {
       parent,
       provider: hostOf(context, node).provider,
-      ...(isInEveryModel(node.node) ? { protect: true } : { retainOnDelete: true }),
+      ...(part === "data" ? { deleteBeforeReplace: true } : {}),
+      ...volumeKeeping(context, node, part),
     },
   );
+}
+
+/** What keeps a volume from being lost: nothing can delete it, or Pulumi only forgets it. */
+function volumeKeeping(
+  { topology, settings }: DeploymentContext,
+  node: AnyNode,
+  part: string,
+): Pick<pulumi.CustomResourceOptions, "protect" | "retainOnDelete"> {
+  const isGivenUp = topology.givenUpVolume === dataVolumeName(topology, node);
+  if (isGivenUp && part === "data") return {};
+  // The memory of a node whose data is given up may leave the stack with it.
+  return settings.dataProtection && isInEveryModel(node.node) && !isGivenUp
+    ? { protect: true }
+    : { retainOnDelete: true };
 }
 
 /**
@@ -92,6 +120,7 @@ export function createContainer(
   const { provider, network } = hostOf(context, node);
   const image = context.images.get(`${node.kind}@${node.host.name}`);
   if (!image) throw new Error(`${node.node}: no image for ${node.kind} on host ${node.host.name}`);
+  const limits = containerLimits(context.settings.resources[node.kind]);
   return new docker.Container(
     resourceName(context, node),
     {
@@ -115,6 +144,7 @@ export function createContainer(
       volumes: spec.volumes.map(({ volume, path }) => ({ volumeName: volume.name, containerPath: path })),
       tmpfs: { "/tmp": "mode=1777,size=64m", ...spec.tmpfs },
       ...(spec.shmMegabytes === undefined ? {} : { shmSize: spec.shmMegabytes }),
+      ...limits.inputs,
       readOnly: true,
       capabilities: { drops: ["ALL"] },
       securityOpts: ["no-new-privileges:true"],
@@ -123,12 +153,13 @@ export function createContainer(
       labels: stackLabels(context.topology, {
         "pg-continuity.node": node.node,
         "pg-continuity.kind": node.kind,
+        ...(limits.label === undefined ? {} : { "pg-continuity.limited": limits.label }),
       }),
     },
     {
       parent,
       provider,
-      dependsOn: [image.build, ...(spec.outlivedBy ?? [])],
+      dependsOn: [image.build, ...(spec.outlivedBy ?? []), ...spec.after],
       deleteBeforeReplace: true,
       replaceOnChanges: ["healthcheck", "init", "tmpfs", "rm"],
     },

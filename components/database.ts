@@ -5,6 +5,7 @@ import { type DatabaseNode, internalPorts } from "../core/topology.ts";
 import { createContainer, createStateVolume, createVolume } from "./container.ts";
 import type { DeploymentContext } from "./context.ts";
 import { configureNode } from "./nodeConfiguration.ts";
+import { awaitDatabase } from "./settled.ts";
 
 /** What a database component is made from. */
 export interface DatabaseArgs {
@@ -12,6 +13,8 @@ export interface DatabaseArgs {
   readonly database: DatabaseNode;
   /** What has to be deleted after the container (see `createContainer`). */
   readonly outlivedBy?: readonly pulumi.Resource[];
+  /** What has to be done before the container is made anew. */
+  readonly after: readonly pulumi.Resource[];
 }
 
 /**
@@ -22,6 +25,8 @@ export abstract class Database extends pulumi.ComponentResource {
   readonly database: DatabaseNode;
   readonly container: docker.Container;
   readonly configuration: command.local.Command;
+  /** Done once a container that was made anew streams again, or is followed. */
+  readonly settled: command.local.Command;
 
   protected constructor(
     type: string,
@@ -55,9 +60,11 @@ export abstract class Database extends pulumi.ComponentResource {
         mustRun: false,
         shmMegabytes: 256,
         outlivedBy: args.outlivedBy ?? [],
+        after: args.after,
       },
       this,
     );
     this.configuration = configureNode(context, database, this.container, this);
+    this.settled = awaitDatabase(context, database, this.container, this);
   }
 }

@@ -25,17 +25,21 @@ const serverClasses = {
   "read-only": ReadOnlyServer,
 } satisfies Record<ServerName, unknown>;
 
+/** What a deployment is made from. */
+export interface DeploymentArgs {
+  readonly topology: Topology;
+  readonly settings: Settings;
+  /** The nodes in the order in which their containers are made anew; undefined where nothing runs yet. */
+  readonly order: readonly string[] | undefined;
+}
+
 /** A whole deployment: hosts, credentials, images, databases, replication, servers and the gateway. */
 export class Deployment extends pulumi.ComponentResource {
   readonly credentials: CredentialStore;
 
-  constructor(
-    name: string,
-    args: { readonly topology: Topology; readonly settings: Settings },
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: DeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pg-continuity:index:Deployment", name, { model: args.topology.model }, opts);
-    const { topology, settings } = args;
+    const { topology, settings, order } = args;
     const child = { parent: this };
     this.credentials = new CredentialStore("credentials", { topology }, child);
     const { hosts } = new DockerHosts("docker", { topology }, child);
@@ -47,35 +51,51 @@ export class Deployment extends pulumi.ComponentResource {
       images: this.#createImages(topology, hosts),
     };
 
-    const shared = new SharedDatabase(
-      "shared-database",
-      { context, database: database(topology, "shared") },
-      child,
+    // One container at a time; a first deployment has nobody to be careful of.
+    let previous: readonly pulumi.Resource[] = [];
+    const inTurn = <T extends { readonly settled: pulumi.Resource }>(
+      make: (after: readonly pulumi.Resource[]) => T,
+    ): T => {
+      const made = make(previous);
+      if (order) previous = [made.settled];
+      return made;
+    };
+    const makers = {
+      shared: (node: DatabaseNode, after: readonly pulumi.Resource[]) =>
+        new SharedDatabase(node.node, { context, database: node, after }, child),
+      "read-only": (node: DatabaseNode, after: readonly pulumi.Resource[]) =>
+        new ReadOnlyDatabase(
+          node.node,
+          {
+            context,
+            database: node,
+            after,
+            outlivedBy: [releaseReplica(context, node, database(topology, "shared"), this)],
+          },
+          child,
+        ),
+    };
+    const made = sorted(topology.databases, order).map((node) =>
+      inTurn((after) => makers[node.name](node, after)),
     );
-    const parts: pulumi.Resource[] = [shared];
-    const databases: Database[] = [shared];
-    if (topology.databases.some((node) => node.name === "read-only")) {
-      const readOnly = new ReadOnlyDatabase(
-        "read-only-database",
-        {
-          context,
-          database: database(topology, "read-only"),
-          outlivedBy: [releaseReplica(context, database(topology, "read-only"), shared.database, this)],
-        },
-        child,
-      );
+    const shared = made.find((database) => database instanceof SharedDatabase);
+    const readOnly = made.find((database) => database instanceof ReadOnlyDatabase);
+    // Always in the same order, whoever is writable: else what is made from it would differ after a promotion.
+    const databases: Database[] = [shared, readOnly].filter((database) => database !== undefined);
+    const parts: pulumi.Resource[] = [...databases];
+    if (shared && readOnly)
       parts.push(new StreamingReplication("replication", { context, shared, readOnly }, child));
-      databases.push(readOnly);
-    }
     const { applied } = new ParameterRestart("parameters", { context, databases, ready: parts }, child);
     parts.push(applied);
-    const synchronous =
-      databases.length > 1
-        ? new SynchronousReplication("synchronous-replication", { context, databases, after: applied }, child)
-        : undefined;
-    for (const server of topology.servers)
-      parts.push(new serverClasses[server.name](server.node, { context, server }, child));
-    parts.push(new Gateway("gateway", { context }, child));
+    if (order) previous = [applied];
+    const synchronous = readOnly
+      ? new SynchronousReplication("synchronous-replication", { context, databases, after: applied }, child)
+      : undefined;
+    for (const server of sorted(topology.servers, order))
+      parts.push(
+        inTurn((after) => new serverClasses[server.name](server.node, { context, server, after }, child)),
+      );
+    parts.push(new Gateway("gateway", { context, after: previous }, child));
     const credentials = this.credentials;
     const era = settings.synchronous ? synchronous?.era : undefined;
     new Transition("transition", { topology, settings, credentials, era }, { ...child, dependsOn: parts });
@@ -108,6 +128,14 @@ function database(topology: Topology, name: DatabaseName): DatabaseNode {
   const found = topology.databases.find((node) => node.name === name);
   if (!found) throw new Error(`the model ${topology.model} has no database named ${name}`);
   return found;
+}
+
+/** Nodes in turn. */
+function sorted<T extends { readonly node: string }>(
+  nodes: readonly T[],
+  order: readonly string[] | undefined,
+): readonly T[] {
+  return [...nodes].sort((a, b) => (order?.indexOf(a.node) ?? 0) - (order?.indexOf(b.node) ?? 0));
 }
 
 /** The URL of a server or the gateway as published. */

@@ -16,7 +16,7 @@ export class Gateway extends pulumi.ComponentResource {
 
   constructor(
     name: string,
-    args: { readonly context: DeploymentContext },
+    args: { readonly context: DeploymentContext; readonly after: readonly pulumi.Resource[] },
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("pg-continuity:index:Gateway", name, {}, opts);
@@ -44,6 +44,7 @@ export class Gateway extends pulumi.ComponentResource {
         stopSignal: "SIGUSR1",
         graceSeconds: 10,
         mustRun: true,
+        after: args.after,
       },
       this,
     );

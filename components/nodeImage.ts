@@ -22,7 +22,7 @@ export class NodeImage extends pulumi.ComponentResource {
   ) {
     super("pg-continuity:index:NodeImage", name, {}, opts);
     const { topology, kind, host } = args;
-    this.image = imageName(topology.project, topology.stack, kind, contentHash(".", imageSources[kind]));
+    this.image = imageName(topology, kind, contentHash(".", imageSources[kind]));
     this.build = new command.local.Command(
       `build-${name}`,
       {
@@ -33,6 +33,7 @@ export class NodeImage extends pulumi.ComponentResource {
           DOCKER_URL: host.host.docker,
           IMAGE: this.image,
           KIND: kind,
+          ...(topology.imageRevision === "" ? {} : { REVISION: topology.imageRevision }),
           PROJECT: topology.project,
           STACK: topology.stack,
         },

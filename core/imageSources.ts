@@ -1,3 +1,5 @@
+import type { Topology } from "./topology.ts";
+
 /** The kinds of image that a deployment runs, and the folders of the project that decide what is in each. */
 export const imageSources = {
   database: ["images/database"],
@@ -19,9 +21,18 @@ export const imageSources = {
 
 export type ImageKind = keyof typeof imageSources;
 
-/** Name of a stack's image: the content decides the tag, so that an unchanged image is never built twice. */
-export function imageName(project: string, stack: string, kind: ImageKind, contentHash: string): string {
-  return `${project}-${stack}/${kind}:${contentHash}`;
+/**
+ * Name of a stack's image: the content decides the tag, so that an unchanged image is never built twice.
+ *
+ * @param topology its `imageRevision` makes it another image, with the packages of another day
+ */
+export function imageName(
+  topology: Pick<Topology, "project" | "stack" | "imageRevision">,
+  kind: ImageKind,
+  contentHash: string,
+): string {
+  const { project, stack, imageRevision } = topology;
+  return `${project}-${stack}/${kind}:${contentHash}${imageRevision === "" ? "" : `-${imageRevision}`}`;
 }
 
 /**

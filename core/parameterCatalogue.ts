@@ -98,7 +98,27 @@ const units: Readonly<Record<string, readonly [kind: "memory" | "time", size: nu
   d: ["time", 86_400_000_000],
 };
 
-function numberProblem({ unit, min, max, type }: ParameterDescription, value: string): string | undefined {
+/** How many bytes a value of a parameter is, in whatever unit it is written; undefined where it is none. */
+export function memoryBytes(name: string, value: string): number | undefined {
+  const description = parameters[name];
+  const unit = units[description?.unit ?? ""];
+  if (description === undefined || unit?.[0] !== "memory") return undefined;
+  const number = numberOf(description, value.trim());
+  return typeof number === "string" ? undefined : number * unit[1];
+}
+
+function numberProblem(description: ParameterDescription, value: string): string | undefined {
+  const { unit, min, max } = description;
+  const number = numberOf(description, value);
+  if (typeof number === "string") return number;
+  const range = `${min} to ${max}${unit === undefined ? "" : `, in units of ${unit}`}`;
+  if ((min !== undefined && number < min) || (max !== undefined && number > max))
+    return `is out of range (${range})`;
+  return undefined;
+}
+
+/** A value in the parameter's own unit, or what is wrong with it. */
+function numberOf({ unit, type }: ParameterDescription, value: string): number | string {
   const [, digits, given = ""] =
     /^([-+]?(?:0x[0-9a-f]+|(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?))\s*([A-Za-z]*)$/i.exec(value) ?? [];
   if (digits === undefined) return "is no number";
@@ -113,9 +133,5 @@ function numberProblem({ unit, min, max, type }: ParameterDescription, value: st
     }
     number = (number * other[1]) / own[1];
   }
-  if (type === "integer") number = Math.round(number);
-  const range = `${min} to ${max}${unit === undefined ? "" : `, in units of ${unit}`}`;
-  if ((min !== undefined && number < min) || (max !== undefined && number > max))
-    return `is out of range (${range})`;
-  return undefined;
+  return type === "integer" ? Math.round(number) : number;
 }

@@ -4,6 +4,7 @@ import { hostProblems } from "./hostRules.ts";
 import { parameterProblem } from "./parameterCatalogue.ts";
 import { managedParameters, parameterText } from "./postgresParameters.ts";
 import { type Problem, ProblemsError } from "./problems.ts";
+import { memoryProblems, resourcesSchema } from "./resourceLimits.ts";
 import { isTextAt, knownKeysAt, shapeOf } from "./settingsShape.ts";
 import { transitions } from "./transition/step.ts";
 import { databaseNames, models, serverNames } from "./vocabulary.ts";
@@ -64,6 +65,11 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   displayNames: z.partialRecord(z.enum(serverNames), z.string().min(1).max(60)).default({}),
   postgresParameters: z.record(z.string(), parameterValue).default({}),
+  imageRevision: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{0,40}$/, "is no revision (at most 40 of A-Z, a-z, 0-9, _, . and -)")
+    .default(""),
+  resources: resourcesSchema,
   slotWalKeepMegabytes: z.number().int().min(64).default(1024),
   synchronous: z.boolean().default(false),
   transition: z.enum(["none", ...transitions]).default("none"),
@@ -71,6 +77,14 @@ export const settingsSchema = z.strictObject({
   allowDataLoss: z.string().default(""),
   primaryIsDown: z.string().default(""),
   keepDiverged: z.boolean().default(true),
+  dataProtection: z.boolean().default(true),
+  giveUpVolume: z
+    .string()
+    .regex(
+      /^((shared|read-only)-database(-on-[a-z][a-z0-9-]{0,30})?-data)?$/,
+      "is no data volume (shared-database-data, read-only-database-data; with several hosts NODE-on-HOST-data)",
+    )
+    .default(""),
 });
 
 export type Settings = DeepReadonly<z.infer<typeof settingsSchema>>;
@@ -197,7 +211,15 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
     byPort.set(number, name);
   }
   problems.push(...hostProblems(settings, configNamespace));
+  problems.push(...memoryProblems(settings, configNamespace));
   problems.push(...transitionProblems(settings));
+  if (settings.model === "secondary" && settings.giveUpVolume.startsWith("shared-"))
+    problems.push({
+      path: `${configNamespace}:giveUpVolume`,
+      value: JSON.stringify(settings.giveUpVolume),
+      reason: "holds the only copy of the data, the model secondary has no other",
+      remedy: 'Remove it with "pulumi config rm giveUpVolume".',
+    });
   if (settings.synchronous && settings.model === "secondary")
     problems.push({
       path: `${configNamespace}:synchronous`,

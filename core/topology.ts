@@ -63,6 +63,10 @@ export interface Topology {
   readonly gateway: GatewayNode;
   /** Whether a write is acknowledged only once the standby has it. */
   readonly synchronous: boolean;
+  /** Any text: another one makes images with the packages of its day. */
+  readonly imageRevision: string;
+  /** The data volume, by its name in Pulumi, that a change may delete or replace; none where empty. */
+  readonly givenUpVolume: string;
 }
 
 const databasesOf: Readonly<Record<Model, readonly DatabaseName[]>> = {
@@ -115,6 +119,8 @@ export function deriveTopology(project: string, stack: string, settings: Setting
     stack,
     model: settings.model,
     synchronous: settings.synchronous,
+    imageRevision: settings.imageRevision,
+    givenUpVolume: settings.giveUpVolume,
     hosts: hosts.filter((host) => hostIsUsed(host, settings, firstHost)),
     databases: databasesOf[settings.model].map((name) => ({
       ...common(`${name}-database`),
@@ -150,6 +156,16 @@ export function nodeNamesOf(model: Model): readonly string[] {
 /** Whether every model has the node, so that no change of the model removes it. */
 export function isInEveryModel(node: string): boolean {
   return models.every((model) => nodeNamesOf(model).includes(node));
+}
+
+/** The logical name of a node's resources in Pulumi: with more than one host the host is part of it. */
+export function resourceName(topology: Topology, node: Pick<Node, "node" | "host">): string {
+  return topology.hosts.length === 1 ? node.node : `${node.node}-on-${node.host.name}`;
+}
+
+/** The name of a database's data volume in Pulumi, as previews and the key `giveUpVolume` have it. */
+export function dataVolumeName(topology: Topology, database: Pick<Node, "node" | "host">): string {
+  return `${resourceName(topology, database)}-data`;
 }
 
 /** Every node of the topology, databases first. */

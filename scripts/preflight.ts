@@ -5,8 +5,9 @@ import { type Named, nameCollisions } from "../core/nameCollisions.ts";
 import { type Problem, ProblemsError } from "../core/problems.ts";
 import { allNodes, type Host, type Topology } from "../core/topology.ts";
 import { connectEngine } from "./docker/engine.ts";
+import { memoryLimitProblems } from "./memoryLimit.ts";
 import { messageOf } from "./observe/container.ts";
-import { removalProblems } from "./removal.ts";
+import { givenUpProblem, removalProblems } from "./removal.ts";
 
 /** Free space, in bytes, below which nothing new is started: images, data and WAL need room to grow. */
 const minimumFreeBytes = 2 * 1024 ** 3;
@@ -28,7 +29,12 @@ const freeSpace: FreeSpace = async (folder) => {
  */
 export async function preflight(
   topology: Topology,
-  options: { readonly isPreview?: boolean; readonly measure?: FreeSpace } = {},
+  options: {
+    readonly isPreview?: boolean;
+    readonly measure?: FreeSpace;
+    /** The memory limit of databases, in megabytes. */
+    readonly databaseMemory?: number | undefined;
+  } = {},
 ): Promise<readonly string[]> {
   const engines = await Promise.all(
     topology.hosts.map(async (host) => ({
@@ -38,6 +44,9 @@ export async function preflight(
   );
   const silent = engines.filter(({ reachable }) => !reachable);
   const problems: Problem[] = engines.flatMap(({ problems: found }) => found);
+  problems.push(...(await memoryLimitProblems(topology, options.databaseMemory)));
+  const givenUp = await givenUpProblem(topology);
+  if (givenUp) problems.push({ ...givenUp, isDangerous: true });
   // A preview shows the graph also from where no engine can be reached.
   if (silent.length === engines.length && !options.isPreview) {
     for (const { host, reason } of silent)

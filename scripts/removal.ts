@@ -2,7 +2,7 @@ import type Docker from "dockerode";
 import type { Problem } from "../core/problems.ts";
 import { stateFolder } from "../core/render/files.ts";
 import { configNamespace } from "../core/settings.ts";
-import type { DatabaseNode, Host, Topology } from "../core/topology.ts";
+import { type DatabaseNode, dataVolumeName, type Host, peersOf, type Topology } from "../core/topology.ts";
 import { readContainerFile } from "./docker/container.ts";
 import { connectEngine } from "./docker/engine.ts";
 import { readIntent } from "./node/intentFile.ts";
@@ -10,17 +10,21 @@ import { messageOf, observeContainer } from "./observe/container.ts";
 
 const backFirst =
   'Go back to the shared database first: "pulumi config set transition restore" with the model as it was. Then change the model.';
+const elsewhereFirst =
+  'Make the other database the writable one first ("pulumi config set transition promote", or restore) with the placement as it was. Then move it.';
 
 /**
- * A change of the model must not remove the one copy of the data that counts: the read-only database after a promotion,
- * or while the shared one does not accept writes. Looked up in the containers themselves, because the config no longer
- * names what it would remove. Only reads.
+ * A change of the model or of the placement must not remove the one copy of the data that counts: the writable
+ * database, or the other one while that does not accept writes. Looked up in the containers themselves, because the
+ * config no longer names what it would remove. Only reads.
  *
  * @throws what the engine's client throws when it does not answer
  */
 export async function removalProblems(host: Host, topology: Topology): Promise<readonly Problem[]> {
   const engine = connectEngine(host.docker);
-  const wanted = new Set<string>(topology.databases.map(({ node }) => node));
+  const wanted = new Map<string, DatabaseNode>(
+    topology.databases.map((database) => [database.node, database]),
+  );
   const containers = await engine.listContainers({
     all: true,
     filters: {
@@ -33,8 +37,21 @@ export async function removalProblems(host: Host, topology: Topology): Promise<r
     const node = Labels?.["pg-continuity.node"] ?? "";
     if (!node.endsWith("-database")) continue;
     const container = engine.getContainer(Id);
-    const stays = wanted.has(node);
-    const problem = await (stays ? orphanProblem : removalProblem)(node, container, topology);
+    const goesTo = wanted.get(node)?.host.name;
+    if (goesTo !== undefined && goesTo !== host.name) {
+      const problem = await removalProblem(node, container, topology, elsewhereFirst);
+      if (problem)
+        removed.push({
+          path: `${configNamespace}:placement.${node}`,
+          value: JSON.stringify(goesTo),
+          ...problem,
+        });
+      continue;
+    }
+    const stays = goesTo !== undefined;
+    const problem = await (stays
+      ? orphanProblem(node, container, topology)
+      : removalProblem(node, container, topology, backFirst));
     if (problem)
       (stays ? orphaned : removed).push({
         path: `${configNamespace}:model`,
@@ -61,19 +78,50 @@ async function orphanProblem(
   };
 }
 
+/**
+ * A data volume that the config gives up must be one that nobody needs: not that of the writable database, and only
+ * while that one accepts writes. What cannot be asked counts as needed.
+ */
+export async function givenUpProblem(topology: Topology): Promise<Problem | undefined> {
+  const { givenUpVolume } = topology;
+  const database = topology.databases.find((node) => dataVolumeName(topology, node) === givenUpVolume);
+  if (database === undefined) return undefined;
+  const problem = (reason: string): Problem => ({
+    path: `${configNamespace}:giveUpVolume`,
+    value: JSON.stringify(givenUpVolume),
+    reason,
+    remedy: 'Leave it: "pulumi config rm giveUpVolume". "npm run status" says who is writable.',
+  });
+  try {
+    const intent = await readIntent(connectEngine(database.host.docker).getContainer(database.containerName));
+    if (intent?.role === "primary")
+      return problem(`holds the data of ${database.node}, which is the writable database`);
+    for (const other of peersOf(topology, database)) {
+      const state = await whyNotWritable(other);
+      if (state !== undefined)
+        return problem(`may hold the only current data: ${other.node} does not accept writes (${state})`);
+    }
+    return undefined;
+  } catch (error) {
+    return problem(`may be needed, ${database.node} cannot be asked (${messageOf(error)})`);
+  }
+}
+
 /** Why a database must not be removed now; undefined where it may be. */
 async function removalProblem(
   node: string,
   container: Docker.Container,
   topology: Topology,
+  wayOut: string,
 ): Promise<Pick<Problem, "reason" | "remedy"> | undefined> {
   const intent = await readIntent(container);
   if (intent?.role === "primary")
     return {
       reason: `would remove ${node}, which is the writable database since transition ${intent.transitionId}: it holds the only current data`,
-      remedy: backFirst,
+      remedy: wayOut,
     };
   for (const staying of topology.databases) {
+    if (staying.node === node) continue;
     const state = await whyNotWritable(staying);
     if (state !== undefined)
       return {

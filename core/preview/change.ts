@@ -17,6 +17,8 @@ export type ResourceKind =
   | "configuration"
   | "first step"
   | "release"
+  | "turn"
+  | "acknowledgement"
   | "transition"
   | "restart"
   | "unknown";
@@ -51,6 +53,9 @@ const verbs: Readonly<Record<string, ResourceKind>> = {
   initialise: "first step",
   attach: "first step",
   release: "release",
+  await: "turn",
+  synchronous: "acknowledgement",
+  switch: "acknowledgement",
   promote: "transition",
   restore: "transition",
   rebuild: "transition",

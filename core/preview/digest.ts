@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { refusedMark } from "../problems.ts";
+import { protectionText } from "./protection.ts";
 
 const stateSchema = z.object({
   inputs: z.record(z.string(), z.unknown()).optional(),
@@ -76,16 +76,9 @@ function toDiagnostic({ message, severity, urn }: z.infer<typeof diagnosticSchem
   const resource = urn === undefined ? undefined : parseUrn(urn);
   return {
     severity: known,
-    text: protection(text, resource?.name) ?? text,
+    text: protectionText(text) ?? text,
     ...(resource === undefined ? {} : { type: resource.type }),
   };
-}
-
-/** Pulumi's words for a protected resource name it by its whole URN, and tell people to lift the protection. */
-function protection(text: string, name: string | undefined): string | undefined {
-  const said = /cannot be (deleted|replaced)\s+because it is protected/.exec(text);
-  if (!said || name === undefined) return undefined;
-  return `${refusedMark}: ${name} would be ${said[1]}, and it is protected, because data or keys go with it. Leave it as it is; "npm run down -- --volumes" gives all of the stack up on purpose.`;
 }
 
 /** Type and logical name of a resource: `urn:pulumi:STACK::PROJECT::PARENTS$TYPE::NAME`. */

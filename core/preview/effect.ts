@@ -21,6 +21,8 @@ export interface EffectContext {
   readonly stays: (node: string) => boolean;
   /** Nothing is deployed yet. */
   readonly isFirst: boolean;
+  /** The data volume that may be deleted or replaced; empty where none may. */
+  readonly givenUp: string;
 }
 
 /** Properties of a container that the plugin applies to it while it runs. */
@@ -68,6 +70,10 @@ export function effectOf(change: Change, context: EffectContext): Effect {
       return change.action === "deleted"
         ? { text: "its slot is dropped on the database that fed it", risk: "low" }
         : { text: "does nothing until its replica is removed", risk: "low" };
+    case "turn":
+      return { text: "the next container waits until this node does its work again", risk: "low" };
+    case "acknowledgement":
+      return { text: "whose word a write waits for is said again, live", risk: "low" };
     case "transition":
       return transitionEffect(change);
     case "restart":
@@ -103,12 +109,25 @@ function containerEffect({ action, because, node }: Change): Effect {
     : { text: "only how it is removed one day", risk: "low" };
 }
 
-function dataVolumeEffect({ action, node, isRetained, name }: Change, context: EffectContext): Effect {
+function dataVolumeEffect(change: Change, context: EffectContext): Effect {
+  const { action, node, isRetained, name, because } = change;
   if (action === "created") return { text: "empty, to be filled", risk: "low" };
   if (action === "updated in place") return { text: "its data stays", risk: "low" };
-  if (isRetained)
-    return { text: "stays on its host, Pulumi forgets it", risk: "low", data: `${node}: its data is kept` };
+  // By the same name the engine gives the volume that is there.
+  if (isRetained && !because.some((property) => ["name", "driver", "driverOpts"].includes(property)))
+    return {
+      text:
+        action === "deleted" ? "stays on its host, Pulumi forgets it" : "taken down anew, with the same data",
+      risk: "low",
+      data: `${node}: its data is kept`,
+    };
   const holdsTheData = node === `${context.writable}-database`;
+  if (!holdsTheData && name === context.givenUp)
+    return {
+      text: `deleted, because giveUpVolume names it; ${context.writable} holds the same data`,
+      risk: "medium",
+      data: `${node}: its copy of the data is deleted${action === "replaced" ? ", and copied again by base backup" : ""}`,
+    };
   if (!holdsTheData && action === "deleted" && node !== null && !context.stays(node))
     return {
       text: `deleted with its node; ${context.writable} holds the same data`,
@@ -120,7 +139,7 @@ function dataVolumeEffect({ action, node, isRetained, name }: Change, context: E
     text: "its data is deleted",
     risk: "high",
     data,
-    refused: `${name} holds the data of ${node} and would be ${action}. Leave the volume as it is; to give the data up on purpose: npm run down -- --volumes`,
+    refused: `${name} holds the data of ${node} and would be ${action}. Take the change back.${holdsTheData ? "" : ` If that copy is not needed any more: pulumi config set giveUpVolume ${name}`}`,
   };
 }
 

@@ -1,3 +1,4 @@
+import { replacementOrder } from "../replacementOrder.ts";
 import type { Topology } from "../topology.ts";
 import type { DatabaseName } from "../vocabulary.ts";
 import type { Change } from "./change.ts";
@@ -37,8 +38,10 @@ export interface Deployed {
 
 const none: Interruption = { stops: false, seconds: null, because: [] };
 
+type Away = ReadonlyMap<string, "a moment" | "for good">;
+
 /** Which nodes are away for a moment, and which go for good. */
-export function nodesAway(changes: readonly Change[]): ReadonlyMap<string, "a moment" | "for good"> {
+export function nodesAway(changes: readonly Change[]): Away {
   const away = new Map<string, "a moment" | "for good">();
   for (const { kind, node, action } of changes) {
     if (node === null || (kind !== "container" && kind !== "restart")) continue;
@@ -54,16 +57,37 @@ export function nodesAway(changes: readonly Change[]): ReadonlyMap<string, "a mo
 /**
  * What stops at the gateway while the changes are applied. It follows the rules of the gateway and of the servers: a
  * write needs the gateway, the writable database and one server that uses it; a read needs the gateway and one server
- * that does its duty, which for the read-only server any database makes possible.
+ * that does its duty, which for the read-only server any database makes possible. Nodes are away one after the other
+ * (core/replacementOrder.ts): what counts is the longest of these moments.
  */
 export function interruptionsOf(changes: readonly Change[], deployed: Deployed | null): Interruptions {
   if (deployed === null) return { writes: none, reads: none };
-  const away = nodesAway(changes);
   const network = changes.find(({ kind, action }) => kind === "network" && action !== "created");
   if (network) {
     const cut = { stops: true, seconds: null, because: [`the network of all nodes is ${network.action}`] };
     return { writes: cut, reads: cut };
   }
+  const moments = momentsOf(nodesAway(changes), deployed).map((away) => interruptionsWithout(away, deployed));
+  const transition = changes.find(({ kind, action }) => kind === "transition" && action !== "deleted");
+  const moves = transition !== undefined && !transition.name.startsWith("rebuild");
+  return {
+    writes: withTransition(longest(moments.map(({ writes }) => writes)), moves),
+    reads: longest(moments.map(({ reads }) => reads)),
+  };
+}
+
+/** Who is away at each moment: one node after the other, at last those that go for good. */
+function momentsOf(away: Away, { topology, writable }: Deployed): readonly Away[] {
+  const inTurn = replacementOrder(topology, writable ?? "shared").filter(
+    (node) => away.get(node) === "a moment",
+  );
+  return [
+    ...inTurn.map((node) => new Map([[node, "a moment" as const]])),
+    new Map([...away].filter(([, length]) => length === "for good")),
+  ];
+}
+
+function interruptionsWithout(away: Away, deployed: Deployed): Interruptions {
   const { topology } = deployed;
   const writable = deployed.writable ?? "shared";
   const isUp = (node: string) => !away.has(node);
@@ -75,7 +99,8 @@ export function interruptionsOf(changes: readonly Change[], deployed: Deployed |
   const gateway = causes(["gateway"]);
   const forWrites = [
     ...gateway,
-    ...causes([`${writable}-database`]),
+    // Synchronous: every write waits for the standby.
+    ...causes(topology.synchronous ? databases : [`${writable}-database`]),
     ...(writers.every(({ node }) => !isUp(node)) ? writers.map(({ node }) => node) : []),
   ];
   const canRead = servers.some(
@@ -86,22 +111,29 @@ export function interruptionsOf(changes: readonly Change[], deployed: Deployed |
     ...gateway,
     ...(canRead ? [] : causes([...servers.map(({ node }) => node), ...databases])),
   ];
-  const transition = changes.find(({ kind, action }) => kind === "transition" && action !== "deleted");
-  const moves = transition !== undefined && !transition.name.startsWith("rebuild");
   // The gateway keeps to the first server that can write, and turns to the next one when it is away.
   const first = writers[0]?.node ?? "";
   return {
-    writes: withTransition(
-      forWrites.length > 0 ? interruption(forWrites, away) : turning([first], away),
-      moves,
-    ),
+    writes: forWrites.length > 0 ? interruption(forWrites, away) : turning([first], away),
     reads:
       forReads.length > 0 ? interruption(forReads, away) : turning([`${writable}-database`, first], away),
   };
 }
 
+/** Of interruptions one after the other: as long as the longest of them. */
+function longest(all: readonly Interruption[]): Interruption {
+  const stopping = all.filter(({ stops }) => stops);
+  if (stopping.length === 0) return none;
+  const isForGood = stopping.some(({ seconds }) => seconds === null);
+  return {
+    stops: true,
+    seconds: isForGood ? null : Math.max(...stopping.map(({ seconds }) => seconds ?? 0)),
+    because: [...new Set(stopping.flatMap(({ because }) => because))],
+  };
+}
+
 /** Requests that the gateway hands to another server, because the one that it has used cannot serve them. */
-function turning(nodes: readonly string[], away: ReadonlyMap<string, "a moment" | "for good">): Interruption {
+function turning(nodes: readonly string[], away: Away): Interruption {
   const gone = nodes.filter((node) => away.has(node));
   if (gone.length === 0) return none;
   return {
@@ -113,10 +145,7 @@ function turning(nodes: readonly string[], away: ReadonlyMap<string, "a moment" 
   };
 }
 
-function interruption(
-  nodes: readonly string[],
-  away: ReadonlyMap<string, "a moment" | "for good">,
-): Interruption {
+function interruption(nodes: readonly string[], away: Away): Interruption {
   if (nodes.length === 0) return none;
   const isForGood = nodes.some((node) => away.get(node) === "for good");
   return {

@@ -19,6 +19,7 @@ export function renderReport(report: ImpactReport): string {
     "changes",
     groupsOf(report).map(({ action, kind, names, effect }) => `${action}: ${kind} ${names}: ${effect}`),
   );
+  section("one at a time", orderLines(report));
   if (report.changes.length > 0)
     section("users", [
       `writes ${interruptionText(interruptions.writes)}`,
@@ -58,6 +59,7 @@ export function renderMarkdown(report: ImpactReport): string {
         groupsOf(report).map(({ action, kind, names, effect }) => [action, `${kind} ${names}`, effect]),
       ),
     );
+  if (report.order.length > 0) parts.push(`### One at a time\n\n${orderLines(report).join("\n")}`);
   if (settings.length > 0)
     parts.push(
       table(
@@ -93,6 +95,14 @@ export function interruptionText({ stops, seconds, because }: Interruption): str
   if (!stops) return "go on";
   const length = seconds === null ? "until somebody brings it back" : `for about ${seconds} s`;
   return `stop ${length} (${because.join(", ")})`;
+}
+
+/** `2. shared-database, once read-only-database streams again: writes wait in the servers` */
+function orderLines({ order }: ImpactReport): readonly string[] {
+  return order.map(
+    ({ node, once, waits }, index) =>
+      `${index + 1}. ${node}${once === null ? "" : `, once ${once}`}: ${waits}`,
+  );
 }
 
 /** Changes with the same effect, together: a first deployment has dozens. */

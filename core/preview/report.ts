@@ -4,7 +4,8 @@ import { allNodes, type Topology } from "../topology.ts";
 import { type Change, changesOf } from "./change.ts";
 import type { Digest } from "./digest.ts";
 import { type Effect, effectOf, type Risk, risks } from "./effect.ts";
-import { type Deployed, type Interruptions, interruptionsOf, nodesAway } from "./interruptions.ts";
+import { type Deployed, type Interruptions, interruptionsOf } from "./interruptions.ts";
+import { orderOf, type ReplacementStep } from "./order.ts";
 
 /** Version of the JSON that `npm run preview -- --json` prints (docs/ci.md). */
 export const reportVersion = 1;
@@ -31,6 +32,8 @@ export interface ImpactReport {
   readonly reasons: readonly string[];
   readonly settings: readonly SettingChange[];
   readonly changes: readonly ReportedChange[];
+  /** The containers that are made anew, one after the other. */
+  readonly order: readonly ReplacementStep[];
   readonly interruptions: Interruptions;
   /** What happens to data; empty where nothing does. */
   readonly data: readonly string[];
@@ -69,14 +72,21 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
       writable: context.deployed?.writable ?? "shared",
       stays: (node) => nodes.has(node),
       isFirst: context.deployed === null,
+      givenUp: context.wanted?.givenUpVolume ?? "",
     }),
   }));
   const interruptions = interruptionsOf(found, context.deployed);
   const transition = transitionText(digest, found);
   const said = errorsOf(digest);
+  const refusals = said.filter(isRefusal);
   const refused = [
-    ...said.filter(isRefusal),
-    ...judged.flatMap(({ effect }) => (effect.refused === undefined ? [] : [effect.refused])),
+    ...refusals,
+    // What Pulumi refuses already is not said twice.
+    ...judged.flatMap(({ change, effect }) =>
+      effect.refused === undefined || refusals.some((text) => text.includes(`${change.name} would be`))
+        ? []
+        : [effect.refused],
+    ),
   ];
   const errors = said.filter((text) => !isRefusal(text));
   const reasons = [
@@ -84,7 +94,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
     ...(transition?.includes("WRITES MAY BE LOST")
       ? [{ risk: "high" as const, text: "acknowledged writes may be lost" }]
       : []),
-    ...interruptionReasons(interruptions, found),
+    ...interruptionReasons(interruptions),
     ...effectReasons(judged, context.deployed === null),
   ];
   const risk = highest([...reasons.map((reason) => reason.risk), found.length > 0 ? "low" : "none"]);
@@ -96,6 +106,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
     reasons: reasonsFor(risk, reasons),
     settings: context.settings,
     changes: judged.map(({ change, effect }) => ({ ...change, effect: effect.text, risk: effect.risk })),
+    order: orderOf(found, context.deployed),
     interruptions,
     data: judged.flatMap(({ effect }) => (effect.data === undefined ? [] : [effect.data])),
     transition,
@@ -129,7 +140,7 @@ function transitionText({ diagnostics }: Digest, changes: readonly Change[]): st
   return texts.length === 0 ? null : texts.map(({ text }) => text).join("\n");
 }
 
-function interruptionReasons({ writes, reads }: Interruptions, changes: readonly Change[]): Reason[] {
+function interruptionReasons({ writes, reads }: Interruptions): Reason[] {
   const reasons: Reason[] = [];
   for (const [what, { stops, seconds, because }] of [
     ["writes", writes],
@@ -140,9 +151,6 @@ function interruptionReasons({ writes, reads }: Interruptions, changes: readonly
         risk: seconds === null ? "high" : "medium",
         text: `${what} stop${seconds === null ? "" : ` for about ${seconds} s`}: ${because.join(", ")}`,
       });
-  const databases = [...nodesAway(changes).keys()].filter((node) => node.endsWith("-database"));
-  if (databases.length > 1)
-    reasons.push({ risk: "high", text: `${databases.join(" and ")} are away at the same time` });
   return reasons;
 }
 

@@ -1,5 +1,6 @@
 import { execa } from "execa";
 import { z } from "zod";
+import { protectionText } from "../../core/preview/protection.ts";
 import { type Settings, settingsSchema } from "../../core/settings.ts";
 import { deriveTopology, type Topology } from "../../core/topology.ts";
 import type { ObserverAccess } from "../observe/index.ts";
@@ -132,6 +133,8 @@ const explanations: readonly [pattern: RegExp, explanation: string][] = [
 /** What the CLI said, with the remedy first where the case is known. */
 export function explain(output: string): string {
   const text = output.trim();
+  const refused = protectionText(text);
+  if (refused !== undefined) return `${refused}\n\n${text}`;
   for (const [pattern, explanation] of explanations)
     if (pattern.test(text)) return `pulumi: ${explanation}\n\n${text}`;
   return text;

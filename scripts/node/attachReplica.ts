@@ -9,8 +9,8 @@ import { restartFile, stateFolder } from "../../core/render/files.ts";
 import { type DatabaseName, databaseNames } from "../../core/vocabulary.ts";
 import { execute, putFiles, readContainerFile } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
-import { bytesText } from "../transition/awaitStreaming.ts";
-import { databaseReady, localSql } from "./databaseState.ts";
+import { readyWithProgress, streams } from "./copyProgress.ts";
+import { localSql } from "./databaseState.ts";
 import { armGuard, readGuard, readIntent, writeIntent } from "./intentFile.ts";
 import { required, runStep, waitUntil } from "./step.ts";
 
@@ -35,17 +35,9 @@ await runStep("attach-replica", async () => {
   const isAttached = isArmed && existing !== undefined && existing.transitionId !== beingAttached;
   if (!isAttached && existing) await refuseOtherData(replica, upstream, existing);
   if (!isAttached) await attach(replica, upstream, { name, upstreamName, existing });
-  await waitUntil(oneDay, patiently(replica, upstream));
+  await waitUntil(oneDay, readyWithProgress(replica, upstream, patienceSeconds));
   if (isAttached && existing.role !== "standby") return { result: "kept", role: existing.role };
-  await waitUntil(60, async () => {
-    const status = await localSql(
-      replica,
-      "SELECT coalesce((SELECT status FROM pg_stat_wal_receiver), 'none')",
-    );
-    return status === "streaming"
-      ? { done: true }
-      : { waitingFor: `streaming to begin (WAL receiver: ${status})` };
-  });
+  await waitUntil(60, () => streams(replica));
   return { result: isAttached ? "kept" : "attached", role: "standby" };
 });
 
@@ -101,45 +93,4 @@ async function refuseOtherData(
     throw new Error(
       `the replica's volume holds another database (system identifier ${own}, the shared one has ${theirs}): it is not thrown away. ${remedy}`,
     );
-}
-
-/** Readiness of the replica, with the copy's progress in bytes; gives up when nothing happens any more. */
-function patiently(replica: Docker.Container, upstream: Docker.Container): Parameters<typeof waitUntil>[1] {
-  const startedAt = Date.now();
-  let last = "";
-  let changedAt = startedAt;
-  let shown = "";
-  let shownAt = 0;
-  return async () => {
-    const ready = await databaseReady(replica);
-    if ("done" in ready) return ready;
-    const progress = await copied(upstream, (Date.now() - startedAt) / 1000);
-    const text = progress ?? ready.waitingFor;
-    if (text !== last) changedAt = Date.now();
-    else if (Date.now() - changedAt > patienceSeconds * 1000)
-      throw new Error(
-        `nothing has happened for ${patienceSeconds} s: ${text}. Correct that and run it again.`,
-      );
-    last = text;
-    // Bytes change all the time: a line a second is enough.
-    if (progress === undefined || Date.now() - shownAt > 1000) {
-      shown = text;
-      if (progress !== undefined) shownAt = Date.now();
-    }
-    return { waitingFor: shown };
-  };
-}
-
-/** How far the upstream has sent a base backup; undefined where it sends none. */
-async function copied(upstream: Docker.Container, seconds: number): Promise<string | undefined> {
-  const ready = await databaseReady(upstream);
-  if ("waitingFor" in ready) return undefined;
-  const row = await localSql(
-    upstream,
-    "SELECT backup_streamed, backup_total FROM pg_stat_progress_basebackup WHERE backup_streamed > 0 LIMIT 1",
-  );
-  if (row === "") return undefined;
-  const [streamed, total] = row.split("|").map(Number);
-  const of = total ? ` of ${bytesText(total)}` : "";
-  return `base backup ${bytesText(streamed ?? 0)}${of}, ${bytesText((streamed ?? 0) / Math.max(0.1, seconds))}/s`;
 }

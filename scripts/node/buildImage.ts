@@ -1,7 +1,7 @@
 // Builds the image of one kind of node on an engine. The part that comes from the distribution's packages is built
 // and tagged first, so that it outlives the stack.
 //
-//   environment: DOCKER_URL, IMAGE, KIND, PROJECT, STACK
+//   environment: DOCKER_URL, IMAGE, KIND, PROJECT, STACK, REVISION (optional: with the packages of the day)
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,8 +27,10 @@ await runStep("build-image", async () => {
       `pg-continuity.project=${required("PROJECT")}`,
       `pg-continuity.stack=${required("STACK")}`,
     ];
-    await build(url, folder, ["--target", "packages", "--tag", packagesImageName(required("PROJECT"), kind)]);
-    await build(url, folder, ["--tag", image, ...labels.flatMap((label) => ["--label", label])]);
+    const revision = ["--build-arg", `REVISION=${process.env.REVISION ?? ""}`];
+    const packages = packagesImageName(required("PROJECT"), kind);
+    await build(url, folder, ["--target", "packages", "--tag", packages, ...revision]);
+    await build(url, folder, ["--tag", image, ...revision, ...labels.flatMap((label) => ["--label", label])]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -23,7 +23,7 @@ export interface HttpsAnswer {
  * @throws Error when there is no answer within `timeoutSeconds`
  */
 export function ask(
-  node: ServerNode | GatewayNode,
+  node: Pick<ServerNode | GatewayNode, "node" | "published">,
   ca: string,
   path: string,
   options: {

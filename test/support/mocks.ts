@@ -1,7 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Deployment } from "../../components/deployment.ts";
+import { replacementOrder } from "../../core/replacementOrder.ts";
 import { parseSettings } from "../../core/settings.ts";
 import { deriveTopology } from "../../core/topology.ts";
+import type { DatabaseName } from "../../core/vocabulary.ts";
 import { rawConfig } from "./fixtures.ts";
 
 /** A resource as the program under test has registered it. */
@@ -20,10 +22,15 @@ export interface Registered {
 /** Under this key the SDK marks a secret on its way to the engine. */
 const signature = "4dabf18193072939515e22adb298388d";
 
-/** Registers a whole deployment against mocks and returns what was registered, in order of URNs. */
+/**
+ * Registers a whole deployment against mocks and returns what was registered, in order of URNs.
+ *
+ * @param writable the writable database of a deployment that runs already
+ */
 export async function registerDeployment(
   config: Readonly<Record<string, unknown>>,
   isPreview = false,
+  writable?: DatabaseName,
 ): Promise<readonly Registered[]> {
   const inputs = new Map<string, Record<string, unknown>>();
   await pulumi.runtime.setMocks(
@@ -46,9 +53,10 @@ export async function registerDeployment(
   const seen: { type: string; name: string; urn: string; options: pulumi.CustomResourceOptions }[] = [];
   const paths = new Map<unknown, string>();
   const settings = parseSettings(rawConfig(config));
+  const topology = deriveTopology("pg-continuity", "unit", settings);
   new Deployment(
     "deployment",
-    { topology: deriveTopology("pg-continuity", "unit", settings), settings },
+    { topology, settings, order: writable && replacementOrder(topology, writable) },
     {
       transformations: [
         ({ resource, type, name, opts }) => {

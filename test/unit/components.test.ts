@@ -107,6 +107,47 @@ describe("a full deployment", () => {
     });
   });
 
+  it.each<[what: string, config: Record<string, unknown>, fates: Record<string, string>]>([
+    [
+      "the given up one, and no other",
+      { giveUpVolume: "shared-database-data" },
+      {
+        "shared-database-data": "lost",
+        "shared-database-state": "retained",
+        "read-only-database-data": "retained",
+        "gateway-state": "protected",
+      },
+    ],
+    [
+      "that of the replica, given up",
+      { giveUpVolume: "read-only-database-data" },
+      { "shared-database-data": "protected", "read-only-database-data": "lost" },
+    ],
+    [
+      "none without data protection, but it may leave the stack",
+      { dataProtection: false },
+      {
+        "shared-database-data": "retained",
+        "shared-database-state": "retained",
+        "gateway-state": "retained",
+      },
+    ],
+  ])("lets a volume be lost: %s", async (_what, config, fates) => {
+    const volumes = (await registerDeployment(config)).filter(({ type }) => type === volume);
+    const fate = Object.fromEntries(
+      volumes.map(({ name, options }) => [
+        name,
+        options.protect ? "protected" : options.retainOnDelete ? "retained" : "lost",
+      ]),
+    );
+    expect(fate).toMatchObject(fates);
+  });
+
+  it("stops a database before its data volume is replaced", () => {
+    for (const { name, options } of ofType(volume))
+      expect([name, options.deleteBeforeReplace === true]).toEqual([name, name.endsWith("-data")]);
+  });
+
   it("hands every stash its value as a secret, and keeps the first", () => {
     expect(ofType(stash)).toHaveLength(16);
     for (const { secretInputs, options } of ofType(stash)) {
@@ -139,6 +180,46 @@ describe("a full deployment", () => {
       .flat()
       .map((resource) => (resource as { __name?: string }).__name);
     expect(after).toContain("release-read-only-database");
+  });
+
+  const serversInTurn = [
+    "restart-databases-for-parameters → secondary-server",
+    "await-secondary-server → primary-server",
+    "await-primary-server → read-only-server",
+    "await-read-only-server → gateway",
+  ];
+  it.each<[string, "shared" | "read-only" | undefined, readonly string[]]>([
+    ["a first deployment waits for nobody", undefined, []],
+    [
+      "the standby first, each once the one before works again",
+      "shared",
+      ["await-read-only-database → shared-database", ...serversInTurn],
+    ],
+    [
+      "after a promotion the shared database first",
+      "read-only",
+      ["await-shared-database → read-only-database", ...serversInTurn],
+    ],
+  ])("makes containers anew one at a time: %s", async (_name, writable, turnsWanted) => {
+    const containers = (await registerDeployment({}, false, writable)).filter(
+      ({ type }) => type === container,
+    );
+    const turns = containers.flatMap(({ name, options }) =>
+      [options.dependsOn].flat().flatMap((resource) => {
+        const before = (resource as { __name?: string } | undefined)?.__name ?? "";
+        return /^(await|restart)-/.test(before) ? [`${before} → ${name}`] : [];
+      }),
+    );
+    expect(turns.sort()).toEqual([...turnsWanted].sort());
+  });
+
+  it("waits for no node that is new", () => {
+    const awaits = ofType(command).filter(({ name }) => name.startsWith("await-"));
+    expect(awaits.map(({ name }) => name)).toHaveLength(5);
+    for (const { inputs } of awaits) {
+      expect(inputs.create).toBe(":");
+      expect(inputs.update).toMatch(/scripts\/node\/await(Database|Server)\.ts$/);
+    }
   });
 
   it("goes on without a Docker host that does not answer", () => {

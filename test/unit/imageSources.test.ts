@@ -7,7 +7,11 @@ import { projectFolder } from "../../scripts/setup/paths.ts";
 
 describe("image names", () => {
   it("hold stack, kind and content", () => {
-    expect(imageName("pg-continuity", "dev", "server", "abc")).toBe("pg-continuity-dev/server:abc");
+    const stack = { project: "pg-continuity", stack: "dev", imageRevision: "" };
+    expect(imageName(stack, "server", "abc")).toBe("pg-continuity-dev/server:abc");
+    expect(imageName({ ...stack, imageRevision: "2026-03" }, "server", "abc")).toBe(
+      "pg-continuity-dev/server:abc-2026-03",
+    );
   });
   it("of the packages hold no stack", () => {
     expect(packagesImageName("pg-continuity", "server")).toBe("pg-continuity-packages/server:trixie");

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pack } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { preflight } from "../../scripts/preflight.ts";
 import { topologyOf } from "../support/fixtures.ts";
@@ -14,10 +15,12 @@ describe("preflight", () => {
   let folder = "";
   let engine: Server;
   type Labels = Record<string, string>;
-  let containers: { Names: string[]; Ports: { PublicPort?: number }[]; Labels?: Labels }[] = [];
+  let containers: { Id?: string; Names: string[]; Ports: { PublicPort?: number }[]; Labels?: Labels }[] = [];
   let networks: { Name: string; Labels: Labels }[] = [];
   let volumes: { Name: string; Labels: Labels | null }[] = [];
   let ports: readonly number[] = [];
+  /** What every node has been told to be. */
+  let intent: object = {};
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "pg-continuity-preflight-"));
@@ -26,6 +29,13 @@ describe("preflight", () => {
     volumes = [];
     ports = await freePorts(7);
     engine = createServer((request, response) => {
+      if (request.url?.includes("/archive")) {
+        const archive = pack();
+        archive.entry({ name: "intent.json" }, JSON.stringify(intent));
+        archive.finalize();
+        archive.pipe(response);
+        return;
+      }
       response.setHeader("content-type", "application/json");
       const answers: Record<string, unknown> = {
         "/info": { DockerRootDir: "/data/docker" },
@@ -103,6 +113,47 @@ describe("preflight", () => {
       expect.stringContaining("has a network named pg-continuity-unit that does not belong to this stack."),
       expect.stringContaining("has a volume named pg-continuity-unit-shared-database-data that"),
     ]);
+  });
+
+  describe("with a database that runs", () => {
+    const told = { version: 1, transitionId: "CHG-1", writtenAt: "2026-01-01T00:00:00Z" };
+    beforeEach(() => {
+      containers = [
+        {
+          Id: "1",
+          Names: ["/pg-continuity-unit-read-only-database"],
+          Ports: [],
+          Labels: {
+            "pg-continuity.project": "pg-continuity",
+            "pg-continuity.stack": "unit",
+            "pg-continuity.node": "read-only-database",
+          },
+        },
+      ];
+    });
+
+    it("refuses to move the writable database to another host", async () => {
+      symlinkSync(join(folder, "docker.sock"), join(folder, "second.sock"));
+      intent = { ...told, role: "primary" };
+      await expect(preflight(topology(["docker.sock", "second.sock"]), { measure: plenty })).rejects.toThrow(
+        'pg-continuity:placement.read-only-database: REFUSED: "host1" would remove read-only-database, which is the writable database since transition CHG-1: it holds the only current data. Make the other database the writable one first',
+      );
+    });
+
+    it.each([
+      ["the writable one's", { ...told, role: "primary" }, /is the writable database\. Leave it/],
+      [
+        "a standby's, while nobody is known to be writable",
+        { ...told, role: "standby", upstream: "shared" },
+        /may hold the only current data: shared-database does not accept writes/,
+      ],
+    ])("refuses to give up a volume: %s", async (_name, itsIntent, said) => {
+      intent = itsIntent;
+      const given = { ...topology(), givenUpVolume: "read-only-database-data" };
+      const error = await preflight(given, { measure: plenty }).catch((thrown: unknown) => thrown);
+      expect(String(error)).toMatch(/pg-continuity:giveUpVolume: REFUSED: "read-only-database-data" /);
+      expect(String(error)).toMatch(said);
+    });
   });
 
   it("says when the disk is full, and where", async () => {

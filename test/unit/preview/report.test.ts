@@ -1,18 +1,26 @@
 import { describe, expect, it } from "vitest";
 import { parseDigest } from "../../../core/preview/digest.ts";
+import { renderMarkdown, renderReport } from "../../../core/preview/render.ts";
 import { assess, type ImpactReport, type ReportContext } from "../../../core/preview/report.ts";
 import type { DatabaseName } from "../../../core/vocabulary.ts";
+import { explain } from "../../../scripts/cli/pulumi.ts";
 import { topologyOf } from "../../support/fixtures.ts";
 import { digestOf, type StepShape, transitionUrn } from "./digests.ts";
 
 function contextOf(
-  models: { before?: string | null; after?: string; writable?: DatabaseName | null } = {},
+  models: {
+    before?: string | null;
+    after?: string;
+    writable?: DatabaseName | null;
+    givenUp?: string;
+    synchronous?: boolean;
+  } = {},
 ): ReportContext {
-  const { before = "full", after = "full", writable = "shared" } = models;
+  const { before = "full", after = "full", writable = "shared", givenUp = "", synchronous = false } = models;
   return {
     stack: "unit",
-    deployed: before === null ? null : { topology: topologyOf({ model: before }), writable },
-    wanted: topologyOf({ model: after }),
+    deployed: before === null ? null : { topology: topologyOf({ model: before, synchronous }), writable },
+    wanted: topologyOf({ model: after, giveUpVolume: givenUp }),
     settings: [],
     drift: [],
   };
@@ -101,23 +109,23 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     { risk: "medium", writes: 1, reads: 1 },
   ],
   [
-    "both writing servers",
+    "both writing servers, one after the other",
     replaced("primary-server", "secondary-server"),
     contextOf(),
     {
       risk: "medium",
-      writes: 4,
+      writes: 1,
       reads: 1,
     },
   ],
   [
-    "all servers",
+    "all servers, one after the other",
     replaced("primary-server", "secondary-server", "read-only-server"),
     contextOf(),
     {
       risk: "medium",
-      writes: 4,
-      reads: 4,
+      writes: 1,
+      reads: 1,
     },
   ],
   [
@@ -131,13 +139,13 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     },
   ],
   [
-    "the writable database, and the server that could still read",
+    "the writable database, and then the server that reads meanwhile",
     replaced("shared-database", "read-only-server"),
     contextOf(),
     {
       risk: "medium",
       writes: 3,
-      reads: 4,
+      reads: 1,
     },
   ],
   ["the replica", replaced("read-only-database"), contextOf(), { risk: "medium", ...goOn }],
@@ -172,15 +180,27 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     },
   ],
   [
-    "both databases at once",
+    "both databases, one after the other",
     replaced("shared-database", "read-only-database"),
     contextOf(),
     {
-      risk: "high",
+      risk: "medium",
       writes: 3,
-      reads: 3,
-      reason: /shared-database and read-only-database are away at the same time/,
+      reads: 1,
+      reason: /writes stop for about 3 s: shared-database is away for a moment/,
     },
+  ],
+  [
+    "the replica whose word writes wait for",
+    replaced("read-only-database"),
+    contextOf({ synchronous: true }),
+    { risk: "medium", writes: 3, reads: "go on" },
+  ],
+  [
+    "a server is replaced before another one leaves",
+    [...replaced("primary-server"), ...removed("secondary-server")],
+    contextOf({ after: "read-only" }),
+    { risk: "medium", writes: 1, reads: 1 },
   ],
   [
     "who is writable is not known: the shared one is assumed",
@@ -234,6 +254,38 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     },
   ],
   [
+    "a retained data volume is only described otherwise",
+    [
+      {
+        op: "replace",
+        type: "volume",
+        name: "read-only-database-data",
+        differs: ["labels"],
+        retained: true,
+      },
+    ],
+    contextOf(),
+    { risk: "low", ...goOn, data: /its data is kept/ },
+  ],
+  [
+    "a retained data volume is replaced by one of another name",
+    [{ op: "replace", type: "volume", name: "read-only-database-data", differs: ["name"], retained: true }],
+    contextOf({ writable: "read-only" }),
+    { risk: "high", verdict: "refused", ...goOn, data: /ALL ITS DATA IS DELETED/ },
+  ],
+  [
+    "a data volume that was given up",
+    [{ op: "replace", type: "volume", name: "shared-database-data", differs: ["labels"] }],
+    contextOf({ writable: "read-only", givenUp: "shared-database-data" }),
+    { risk: "medium", ...goOn, data: /its copy of the data is deleted, and copied again by base backup/ },
+  ],
+  [
+    "giving up does not help where it is the writable database's",
+    [{ op: "replace", type: "volume", name: "shared-database-data", differs: ["labels"] }],
+    contextOf({ givenUp: "shared-database-data" }),
+    { risk: "high", verdict: "refused", ...goOn, data: /ALL ITS DATA IS DELETED, and it is the writable/ },
+  ],
+  [
     "the writable database's volume goes with its node",
     [{ op: "delete", type: "volume", name: "read-only-database-data" }],
     contextOf({ after: "secondary", writable: "read-only" }),
@@ -285,6 +337,16 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     [{ op: "replace", type: "stash", name: "credentials-encryption-key" }],
     contextOf(),
     { risk: "high", ...goOn, data: /encrypted with the old key is lost/ },
+  ],
+  [
+    "what follows from containers made anew",
+    [
+      { op: "update", type: "command", name: "await-shared-database", differs: ["environment"] },
+      { op: "update", type: "command", name: "synchronous-replication-era", differs: ["environment"] },
+      { op: "update", type: "command", name: "switch-synchronous-replication", differs: ["environment"] },
+    ],
+    contextOf(),
+    { risk: "low", ...goOn },
   ],
   [
     "a promote",
@@ -352,6 +414,43 @@ describe("what a change does to people and data", () => {
   });
 });
 
+describe("containers that are made anew", () => {
+  const all = replaced(
+    "gateway",
+    "shared-database",
+    "primary-server",
+    "read-only-database",
+    "secondary-server",
+  );
+
+  it("are in turn: the standby, the writable database, servers, the gateway", () => {
+    const text = renderReport(assess(digestOf(all), contextOf()));
+    expect(text).toContain(`one at a time
+  1. read-only-database: nothing waits, its server reads elsewhere
+  2. shared-database, once read-only-database streams again: writes wait in the servers
+  3. secondary-server, once shared-database is open, and followed, again: what it works on is finished, the others take what comes
+  4. primary-server, once the gateway sends requests to secondary-server again: what it works on is finished, the others take what comes
+  5. gateway, once the gateway sends requests to primary-server again: no connection is taken meanwhile
+`);
+  });
+
+  it("are in another turn after a promotion", () => {
+    const report = assess(digestOf(all), contextOf({ writable: "read-only" }));
+    expect(report.order.map(({ node }) => node).slice(0, 2)).toEqual([
+      "shared-database",
+      "read-only-database",
+    ]);
+    expect(renderMarkdown(report)).toContain(
+      "### One at a time\n\n1. shared-database: nothing waits, its server reads elsewhere\n2. read-only-database, once shared-database streams again: writes wait",
+    );
+  });
+
+  it("are not spoken of where none is", () => {
+    expect(assess(digestOf(replaced("gateway")), contextOf({ before: null })).order).toEqual([]);
+    expect(renderReport(assess(digestOf([]), contextOf()))).not.toContain("one at a time");
+  });
+});
+
 describe("what Pulumi and the program say", () => {
   const preflight = (message: string, severity = "info") =>
     assess(
@@ -390,15 +489,29 @@ describe("what Pulumi and the program say", () => {
     expect(report.refused).toHaveLength(1);
   });
 
-  it("a protected volume is refused, in words that a person can use", () => {
-    const urn =
-      "urn:pulumi:unit::pg-continuity::pg-continuity:index:Deployment$docker:index/volume:Volume::shared-database-data";
-    const message = `error: Preview failed: resource "${urn}" cannot be deleted\nbecause it is protected. To unprotect …`;
-    const report = assess(digestOf([], [{ message, severity: "error", urn }]), contextOf());
+  it.each([
+    [
+      "shared-database-data",
+      "replaced",
+      /^REFUSED: shared-database-data would be replaced, and it is protected, because it holds the data of shared-database\. Take the change back\. If that copy is not needed any more: pulumi config set giveUpVolume shared-database-data$/,
+    ],
+    [
+      "shared-database-on-alpha-data",
+      "deleted",
+      /holds the data of shared-database\. .* give it up before this change \("pulumi config set giveUpVolume shared-database-on-alpha-data && pulumi up" with the config as it was\), then make the change\.$/,
+    ],
+    ["gateway-state", "deleted", /^REFUSED: gateway-state would be deleted, .*down -- --volumes/],
+  ])("a protected volume is refused, in words that a person can use: %s, %s", (name, action, said) => {
+    const urn = `urn:pulumi:unit::pg-continuity::pg-continuity:index:Deployment$docker:index/volume:Volume::${name}`;
+    const message =
+      action === "deleted"
+        ? `error: Preview failed: resource "${urn}" cannot be deleted\nbecause it is protected. To unprotect …`
+        : `error: unable to replace resource "${urn}"\nas it is currently marked for protection. To unprotect …`;
+    const steps: StepShape[] = action === "deleted" ? [] : [{ op: "replace", type: "volume", name }];
+    const report = assess(digestOf(steps, [{ message, severity: "error", urn }]), contextOf());
     expect(report).toMatchObject({ verdict: "refused", errors: [] });
-    expect(report.refused).toEqual([
-      expect.stringMatching(/^REFUSED: shared-database-data would be deleted, and it is protected/),
-    ]);
+    expect(report.refused).toEqual([expect.stringMatching(said)]);
+    expect(explain(message)).toMatch(/^REFUSED: /);
   });
 
   it("a wrong setting is an error, and nothing is refused", () => {
