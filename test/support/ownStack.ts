@@ -102,7 +102,11 @@ export class OwnStack implements AsyncDisposable {
 
   /** Runs one of the project's programs as `npm run` does; never throws for its exit code. */
   script(file: string, args: readonly string[] = [], environment: Config = {}): Promise<ScriptResult> {
-    return this.#run(process.execPath, ["--import=tsx/esm", file, "--stack", this.stack, ...args], environment);
+    return this.#run(
+      process.execPath,
+      ["--import=tsx/esm", file, "--stack", this.stack, ...args],
+      environment,
+    );
   }
 
   /** Runs the Pulumi CLI in the project's folder; never throws for its exit code. */

@@ -32,7 +32,15 @@ export class WorkingProcess {
 
   /** `npm run transition -- NAME --id ID`, held at a point where one is given. */
   static transition(deployment: Deployment, name: string, id: string, pause?: Pause, ...options: string[]) {
-    const script = ["--import=tsx/esm", "scripts/transition.ts", "--stack", deployment.stack, name, "--id", id];
+    const script = [
+      "--import=tsx/esm",
+      "scripts/transition.ts",
+      "--stack",
+      deployment.stack,
+      name,
+      "--id",
+      id,
+    ];
     return new WorkingProcess(process.execPath, [...script, ...options], environmentOf(deployment, pause));
   }
 
