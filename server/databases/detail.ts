@@ -89,7 +89,7 @@ export function detailOf(name: DatabaseName, row: DetailRow, observedAt: number)
     synchronous: row.synchronous,
     waitingCommits: row.waiting_commits,
     startedAt: row.started_at.toISOString(),
-    version: row.version,
+    version: row.version.split(" ", 1)[0] ?? row.version,
     slots: row.slots,
     senders: row.more?.senders ?? null,
     transition: row.more?.transition ?? null,

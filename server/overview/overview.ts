@@ -110,7 +110,8 @@ function databaseTile(input: OverviewInput, name: DatabaseName, slotName: string
     name,
     role,
     expectedRole: expectedRole(name, writable),
-    active: role === "primary" || (role === "standby" && own?.streaming !== false),
+    // Without a writable database there is nothing to follow, and reading is what a standby is there for.
+    active: role === "primary" || (role === "standby" && (writable === null || own?.streaming !== false)),
     address: input.addresses.get(name) ?? "",
     version: own?.version ?? null,
     timeline: view?.timeline ?? null,

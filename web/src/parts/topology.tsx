@@ -4,6 +4,8 @@ import { bytes } from "../format.ts";
 
 const width = 400;
 const height = 292;
+/** Where the picture begins that has no gateway. */
+const top = 80;
 const box = { width: 122, height: 52 } as const;
 const rows = { gateway: 8, servers: 92, databases: 226 } as const;
 
@@ -22,7 +24,7 @@ export function Topology({ overview }: { readonly overview: Overview }) {
   return (
     <svg
       className="topology"
-      viewBox={`0 0 ${width} ${height}`}
+      viewBox={overview.gateway ? `0 0 ${width} ${height}` : `0 ${top} ${width} ${height - top}`}
       role="img"
       aria-labelledby={`${title} ${description}`}
     >
