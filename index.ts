@@ -23,8 +23,8 @@ export const serverUrls = Object.fromEntries(topology.servers.map((server) => [s
 export const databases = Object.fromEntries(
   topology.databases.map(({ name, published }) => [name, { host: published.address, port: published.port }]),
 );
-/** PEM; every certificate of the deployment is signed by it. */
-export const caCertificate = pulumi.unsecret(credentials.all.apply(({ authority }) => authority.certificate));
+/** PEM; every certificate of the deployment is signed by it. Two while the authority is replaced. */
+export const caCertificate = pulumi.unsecret(credentials.all.apply(({ caCertificate }) => caCertificate));
 /** Bearer token of the administrator. */
 export const adminToken = credentials.all.apply((all) => all.adminToken);
 /** For the project's own scripts: what the topology was derived from, and the passwords of their duties. */
@@ -33,7 +33,7 @@ export const access = pulumi.secret(
     settings,
     monitoring: passwords.monitoring,
     operator: passwords.operator,
-    subscriber: passwords.subscriber,
+    subscriber: passwords.subscriber[0],
   })),
 );
 

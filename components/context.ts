@@ -17,6 +17,8 @@ export interface DeploymentContext {
   readonly topology: Topology;
   readonly settings: Settings;
   readonly credentials: CredentialStore;
+  /** Done once it is sure that the vault's keys may be delivered. */
+  readonly keysAllowed: pulumi.Resource;
   readonly hosts: ReadonlyMap<string, HostResources>;
   /** The image of each kind on each host: `KIND@HOST`. */
   readonly images: ReadonlyMap<string, NodeImage>;

@@ -4,6 +4,7 @@ import type { Settings } from "../core/settings.ts";
 import type { DatabaseNode, ServerNode, Topology } from "../core/topology.ts";
 import type { DatabaseName, ServerName } from "../core/vocabulary.ts";
 import { type DeploymentContext, DockerHosts } from "./context.ts";
+import { checkKeys } from "./credentialChecks.ts";
 import { CredentialStore } from "./credentialStore.ts";
 import type { Database } from "./database.ts";
 import { Gateway } from "./gateway.ts";
@@ -41,12 +42,13 @@ export class Deployment extends pulumi.ComponentResource {
     super("pg-continuity:index:Deployment", name, { model: args.topology.model }, opts);
     const { topology, settings, order } = args;
     const child = { parent: this };
-    this.credentials = new CredentialStore("credentials", { topology }, child);
+    this.credentials = new CredentialStore("credentials", { topology, settings }, child);
     const { hosts } = new DockerHosts("docker", { topology }, child);
     const context: DeploymentContext = {
       topology,
       settings,
       credentials: this.credentials,
+      keysAllowed: checkKeys({ topology, credentials: this.credentials }, this),
       hosts,
       images: this.#createImages(topology, hosts),
     };

@@ -41,7 +41,11 @@ export function configureNode(
       addPreviousOutputInEnv: false,
       logging: "stderr",
     },
-    { parent, dependsOn: [container], customTimeouts: { create: "2m", update: "2m" } },
+    {
+      parent,
+      dependsOn: [container, context.keysAllowed],
+      customTimeouts: { create: "2m", update: "2m" },
+    },
   );
 }
 

@@ -35,15 +35,17 @@ export class Transition extends pulumi.ComponentResource {
     super("pg-continuity:index:Transition", name, {}, opts);
     if (asked) {
       const goal = pulumi.output(knownNow(args.era)).apply((era) => withEra(asked, era));
-      const checked = pulumi.all([credentials.all, goal]).apply(async ([{ authority, passwords }, goal]) => {
-        const report = await preflightTransition(topology, goal, {
-          caCertificate: authority.certificate,
-          monitoringPassword: passwords.monitoring,
+      const checked = pulumi
+        .all([credentials.all, goal])
+        .apply(async ([{ caCertificate, passwords }, goal]) => {
+          const report = await preflightTransition(topology, goal, {
+            caCertificate,
+            monitoringPassword: passwords.monitoring,
+          });
+          if (report.refused) throw plainError(report.text);
+          await (report.unknown ? pulumi.log.warn(report.text, this) : pulumi.log.info(report.text, this));
+          return passwords;
         });
-        if (report.refused) throw plainError(report.text);
-        await (report.unknown ? pulumi.log.warn(report.text, this) : pulumi.log.info(report.text, this));
-        return passwords;
-      });
       new command.local.Command(
         commandNames[asked.transition],
         {
@@ -56,7 +58,7 @@ export class Transition extends pulumi.ComponentResource {
                 stack: topology.stack,
                 settings,
                 goal,
-                caCertificate: all.authority.certificate,
+                caCertificate: all.caCertificate,
                 monitoring: all.passwords.monitoring,
                 operator: all.passwords.operator,
               }),

@@ -8,6 +8,7 @@ export const imageSources = {
     "server",
     "web",
     "core/gatewayToken.ts",
+    "core/keyFingerprint.ts",
     "core/lsn.ts",
     "core/nextSteps.ts",
     "core/serverConfig.ts",

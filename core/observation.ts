@@ -160,6 +160,13 @@ export interface ServerObservation {
   readonly witness: Observed<WitnessObservation>;
 }
 
+/** The certificate that a node presents. */
+export interface CertificateObservation {
+  readonly expiresAt: string;
+  /** Why a client would not accept it now; null where it would. */
+  readonly problem: string | null;
+}
+
 /** One round of observations of a whole deployment. */
 export interface Observation {
   readonly observedAt: string;
@@ -167,4 +174,9 @@ export interface Observation {
   readonly servers: readonly ServerObservation[];
   readonly gateway: Observed<ContainerObservation>;
   readonly networks: readonly NetworkObservation[];
+  /** Of every node by its name, and of the authority that is in use (`authority`). Empty where they were not asked for. */
+  readonly certificates: readonly {
+    readonly of: string;
+    readonly seen: Observed<CertificateObservation>;
+  }[];
 }

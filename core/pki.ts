@@ -32,6 +32,38 @@ export async function createAuthority(stack: string, now = new Date()): Promise<
 }
 
 /**
+ * The certificate with which an authority is accepted by whoever still trusts only the one before it: its own key,
+ * signed by the one before (RFC 4210, 4.4: "new with old"). Both have the same name, so that no chain gets longer by it
+ * in the sense of a path length.
+ */
+export async function crossSign(former: KeyPair, authority: KeyPair): Promise<string> {
+  const issuer = new x509.X509Certificate(former.certificate);
+  const subject = new x509.X509Certificate(authority.certificate);
+  if (issuer.subject !== subject.subject)
+    throw new Error(
+      `an authority can only follow one of the same name: ${issuer.subject}, ${subject.subject}`,
+    );
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: subject.subject,
+    issuer: issuer.subject,
+    notBefore: subject.notBefore,
+    notAfter: issuer.notAfter < subject.notAfter ? issuer.notAfter : subject.notAfter,
+    signingAlgorithm: algorithm,
+    publicKey: subject.publicKey,
+    signingKey: await importPrivateKey(former.key),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(subject.publicKey),
+      // By this the two authorities of one name are told apart.
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+    ],
+  });
+  return `${certificate.toString("pem")}\n`;
+}
+
+/**
  * A certificate for one node, signed by the authority.
  *
  * @param names DNS names and IP addresses; the first is the common name

@@ -41,6 +41,10 @@ const nodeNames = [
   ...databaseNames.map((n) => `${n}-database`),
 ];
 
+/** Generations of a secret: the one in use, and another that is accepted beside it. */
+const generation = z.number().int().min(1);
+const generations = z.tuple([generation], generation).default([1]);
+
 const parameterValue = z.union([z.string(), z.number(), z.boolean()]);
 
 /** What the stack's config may hold. Every key has a default; Pulumi.yaml declares the same ones. */
@@ -85,6 +89,9 @@ export const settingsSchema = z.strictObject({
       "is no data volume (shared-database-data, read-only-database-data; with several hosts NODE-on-HOST-data)",
     )
     .default(""),
+  credentials: z
+    .strictObject({ passwords: generations, certificates: generations, key: generations })
+    .prefault({}),
 });
 
 export type Settings = DeepReadonly<z.infer<typeof settingsSchema>>;
@@ -220,6 +227,7 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
       reason: "holds the only copy of the data, the model secondary has no other",
       remedy: 'Remove it with "pulumi config rm giveUpVolume".',
     });
+  problems.push(...credentialProblems(settings));
   if (settings.synchronous && settings.model === "secondary")
     problems.push({
       path: `${configNamespace}:synchronous`,
@@ -246,6 +254,22 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
     }
   }
   return problems;
+}
+
+/** One generation, or two different ones while one follows the other. */
+function credentialProblems({ credentials }: z.infer<typeof settingsSchema>): Problem[] {
+  return Object.entries(credentials).flatMap(([kind, generations]) =>
+    generations.length > 2 || new Set(generations).size < generations.length
+      ? [
+          {
+            path: `${configNamespace}:credentials.${kind}`,
+            value: JSON.stringify(generations),
+            reason: "is neither one generation nor two different ones",
+            remedy: `Let "npm run rotate -- ${kind}" count them.`,
+          },
+        ]
+      : [],
+  );
 }
 
 /** A transition needs an id: it makes the transition run once, and ties the overrides to it. */

@@ -1,3 +1,4 @@
+import { type CertificateStatus, certificateFindings, certificateStatus } from "./certificateFindings.ts";
 import { driftFindings } from "./driftFindings.ts";
 import { lsnDistance } from "./lsn.ts";
 import type {
@@ -82,6 +83,8 @@ export interface Status {
   readonly databases: readonly DatabaseStatus[];
   readonly servers: readonly ServerStatus[];
   readonly gateway: { readonly reachable: boolean; readonly detail: string | null };
+  /** Until when the nodes and the authority are trusted. */
+  readonly certificates: readonly CertificateStatus[];
   readonly findings: readonly Finding[];
 }
 
@@ -112,7 +115,9 @@ export function judge(topology: Topology, observation: Observation): Status {
   const { observedAt } = observation;
   const names = writable.map(({ name }) => name);
   const seen = { writable: names, databases, servers, gateway, transition, observedAt };
-  return { version: statusVersion, ...conclude(topology, seen, driftFindings(topology, observation)) };
+  const more = [...driftFindings(topology, observation), ...certificateFindings(observation)];
+  const certificates = certificateStatus(observation);
+  return { version: statusVersion, ...conclude(topology, seen, more), certificates };
 }
 
 function databaseStatus(

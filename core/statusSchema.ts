@@ -56,5 +56,8 @@ export const statusSchema: z.ZodType<Status> = z.strictObject({
     }),
   ),
   gateway: z.strictObject({ reachable: z.boolean(), detail: z.string().nullable() }),
+  certificates: z.array(
+    z.strictObject({ of: z.string(), expiresAt: time.nullable(), detail: z.string().nullable() }),
+  ),
   findings: z.array(z.strictObject({ subject: z.string(), problem: z.string(), remedy: z.string() })),
 });

@@ -18,8 +18,8 @@ export interface Seen
   readonly writable: readonly DatabaseName[];
 }
 
-/** A status without the version of its JSON. */
-export type Verdict = Omit<Status, "version">;
+/** A status without the version of its JSON, and without the certificates: those only whoever is outside sees. */
+export type Verdict = Omit<Status, "version" | "certificates">;
 
 /**
  * The verdict on what was seen. Pure.

@@ -8,6 +8,7 @@ const secretFields = new Set([
   "cookie",
   "secret",
   "password",
+  "passwords",
   "token",
   "encryptionKey",
   "adminToken",

@@ -31,8 +31,8 @@ export interface PreparationDeps {
   readonly holdSeconds: () => number;
   /** Runs the migrations on that database; resolves with the names of those that ran. */
   readonly migrate: (database: DatabaseName) => Promise<readonly string[]>;
-  /** Makes the current key known to that database, which knows another one of this server's. */
-  readonly registerKey: (database: DatabaseName) => Promise<void>;
+  /** Makes keys known to that database, which knows another one of this server's. */
+  readonly registerKeys: (database: DatabaseName, fingerprints: readonly string[]) => Promise<void>;
   /** Called with the highest number of this server's audit events, before the server counts as ready. */
   readonly onPrepared: (highestSequence: number) => Promise<void>;
   /** Called once, when the key turns out to be the wrong one. */
@@ -139,9 +139,10 @@ export class Preparation {
     if (value.fingerprints.length > 0 && !value.fingerprints.some((known) => own.includes(known))) {
       throw new WrongKeyError(own, value.fingerprints);
     }
-    const [current = ""] = own;
-    if (target !== "wait" && target !== "refuse" && !value.fingerprints.includes(current)) {
-      await this.#deps.registerKey(target);
+    // Also one that seals nothing yet: it is known before the file that makes it the first can arrive.
+    const unregistered = own.filter((fingerprint) => !value.fingerprints.includes(fingerprint));
+    if (target !== "wait" && target !== "refuse" && unregistered.length > 0) {
+      await this.#deps.registerKeys(target, unregistered);
     }
     const missing = migrationNames.filter((name) => !value.schema.includes(name));
     if (missing.length > 0) {

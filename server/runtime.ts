@@ -94,8 +94,10 @@ export class Runtime {
       keyFingerprints: () => this.#keyed.cipher.keyIds,
       holdSeconds: () => this.#writer.holdSeconds,
       migrate: (database) => this.#migrate(database),
-      registerKey: (database) =>
-        this.#using(database, (client) => registerKey(client, this.#keyed.cipher.keyId)),
+      registerKeys: (database, fingerprints) =>
+        this.#using(database, async (client) => {
+          for (const fingerprint of fingerprints) await registerKey(client, fingerprint);
+        }),
       onPrepared: (highest) => this.#onPrepared(highest),
       onWrongKey,
     });
@@ -109,7 +111,11 @@ export class Runtime {
       auditRetentionDays: () => this.#configuration.config.auditRetentionDays,
       connection: (database) => {
         const { config: current, secrets: now } = this.#configuration;
-        return this.#connectionSettings(database, current.postgres.application.user, now.applicationPassword);
+        return this.#connectionSettings(
+          database,
+          current.postgres.application.user,
+          now.applicationPasswords,
+        );
       },
     });
     this.#names = new ServerNames({
@@ -323,7 +329,7 @@ export class Runtime {
     const { user } = config.postgres.application;
     this.#cluster.configure({
       databases: config.databases.map(({ name }) =>
-        this.#connectionSettings(name, user, secrets.applicationPassword),
+        this.#connectionSettings(name, user, secrets.applicationPasswords),
       ),
       poolSize: config.postgres.poolSize,
       poolWaitSeconds: Math.max(config.writeHoldSeconds, 1),
@@ -340,7 +346,7 @@ export class Runtime {
     });
   }
 
-  #connectionSettings(name: DatabaseName, user: string, password: string): ConnectionSettings {
+  #connectionSettings(name: DatabaseName, user: string, passwords: readonly string[]): ConnectionSettings {
     const { config, secrets } = this.#configuration;
     const target = config.databases.find((database) => database.name === name);
     if (target === undefined) throw new Error(`${name}: no such database in this model`);
@@ -349,7 +355,7 @@ export class Runtime {
       target,
       database,
       user,
-      password,
+      passwords,
       ca: secrets.ca,
       connectTimeoutSeconds,
       statementTimeoutSeconds,
@@ -360,7 +366,7 @@ export class Runtime {
   #migrate(database: DatabaseName): Promise<readonly string[]> {
     const { config, secrets } = this.#configuration;
     const { user } = config.postgres.migration;
-    return migrate(this.#connectionSettings(database, user, secrets.migrationPassword), {
+    return migrate(this.#connectionSettings(database, user, secrets.migrationPasswords), {
       applicationRole: config.postgres.application.user,
       keyFingerprint: this.#keyed.cipher.keyId,
     });

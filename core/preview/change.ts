@@ -21,6 +21,7 @@ export type ResourceKind =
   | "acknowledgement"
   | "transition"
   | "restart"
+  | "check"
   | "unknown";
 
 /** One resource that a preview would change. */
@@ -60,6 +61,7 @@ const verbs: Readonly<Record<string, ResourceKind>> = {
   restore: "transition",
   rebuild: "transition",
   restart: "restart",
+  check: "check",
 };
 
 /** What a preview would change, one entry a resource; components and what stays the same are left out. */

@@ -78,6 +78,8 @@ export function effectOf(change: Change, context: EffectContext): Effect {
       return transitionEffect(change);
     case "restart":
       return { text: "restarted in order: stopped, started, nothing else changes", risk: "medium" };
+    case "check":
+      return { text: "looks whether credentials may follow one another, changes nothing", risk: "low" };
     case "unknown":
       return { text: "this report does not know what it does: read the diff", risk: "medium" };
   }
@@ -154,6 +156,9 @@ function stateVolumeEffect({ action, node, isRetained }: Change, { stays }: Effe
 function credentialEffect({ action, name }: Change): Effect {
   if (action === "created") return { text: "made once, kept encrypted in the state", risk: "low" };
   const isKey = name.includes("encryption-key");
+  // Only what is not in use can be deleted: what is, is protected.
+  if (action === "deleted") return { text: "not accepted any more", risk: "low" };
+  if (action === "updated in place") return { text: "only its protection changes", risk: "low" };
   return {
     text: isKey ? "what it has encrypted can be read no more" : "the old one stops working",
     risk: isKey ? "high" : "medium",

@@ -54,6 +54,8 @@ export interface ReportContext {
   /** As the config wants it; null where the config is wrong. */
   readonly wanted: Topology | null;
   readonly settings: readonly SettingChange[];
+  /** Why these credentials must not follow those that were applied last. */
+  readonly credentials: readonly string[];
   readonly drift: readonly Finding[];
 }
 
@@ -80,6 +82,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
   const said = errorsOf(digest);
   const refusals = said.filter(isRefusal);
   const refused = [
+    ...context.credentials,
     ...refusals,
     // What Pulumi refuses already is not said twice.
     ...judged.flatMap(({ change, effect }) =>

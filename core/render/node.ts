@@ -49,7 +49,7 @@ export function fingerprint(files: readonly ConfigurationFile[]): string {
 function databaseFiles(database: DatabaseNode, input: RenderInput): readonly ConfigurationFile[] {
   const { topology, settings, credentials, certificate } = input;
   const passwords = (["replication", "rewind", "monitoring"] as const)
-    .map((role) => `*:*:*:${role}:${credentials.passwords[role]}\n`)
+    .map((role) => `*:*:*:${role}:${credentials.passwords[role][0]}\n`)
     .join("");
   return [
     { name: "node.json", content: renderDatabaseNode(topology, database) },
@@ -67,9 +67,9 @@ function serverFiles(server: ServerNode, input: RenderInput): readonly Configura
   const { topology, credentials, certificate } = input;
   return [
     { name: "server.json", content: renderServerConfig(topology, server) },
-    { name: "application.password", content: credentials.passwords.application },
-    { name: "migration.password", content: credentials.passwords.migration },
-    { name: "encryption.key", content: `${credentials.encryptionKey}\n` },
+    { name: "application.password", content: lines(credentials.passwords.application) },
+    { name: "migration.password", content: lines(credentials.passwords.migration) },
+    { name: "encryption.key", content: lines(credentials.encryptionKeys) },
     {
       name: "admin-token.sha256",
       content: `${createHash("sha256").update(credentials.adminToken).digest("hex")}\n`,
@@ -82,17 +82,22 @@ function gatewayFiles({ topology, credentials, certificate }: RenderInput): read
   return [
     {
       name: "haproxy.cfg",
-      content: renderHaproxy(topology, gatewayToken(Buffer.from(credentials.encryptionKey, "base64"))),
+      content: renderHaproxy(topology, gatewayToken(Buffer.from(credentials.encryptionKeys[0], "base64"))),
     },
     { name: "503.http", content: renderUnavailable() },
     { name: "gateway.pem", content: `${certificate.certificate}${certificate.key}` },
-    { name: "ca.crt", content: credentials.authority.certificate },
+    { name: "ca.crt", content: credentials.caCertificate },
   ];
+}
+
+/** One a line, the one in use first. */
+function lines(values: readonly string[]): string {
+  return values.map((value) => `${value}\n`).join("");
 }
 
 function tlsFiles(credentials: Credentials, certificate: KeyPair): readonly ConfigurationFile[] {
   return [
-    { name: "ca.crt", content: credentials.authority.certificate },
+    { name: "ca.crt", content: credentials.caCertificate },
     { name: "node.crt", content: certificate.certificate },
     { name: "node.key", content: certificate.key },
   ];

@@ -32,7 +32,7 @@ const operatorFunctions = ["pg_catalog.pg_promote(boolean, integer)", "pg_catalo
  */
 export function renderRolesSql(credentials: Pick<Credentials, "passwords" | "salts">): string {
   const roles = databaseRoles.flatMap((role) => {
-    const verifier = scramVerifier(credentials.passwords[role], credentials.salts[role]);
+    const verifier = scramVerifier(credentials.passwords[role][0], credentials.salts[role]);
     return [
       `SELECT 'CREATE ROLE "${role}"' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') \\gexec`,
       `ALTER ROLE "${role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS ${attributes[role]} PASSWORD '${verifier}';`,

@@ -1,5 +1,6 @@
 import { execa } from "execa";
 import { z } from "zod";
+import type { Password } from "../../core/credentials.ts";
 import { protectionText } from "../../core/preview/protection.ts";
 import { type Settings, settingsSchema } from "../../core/settings.ts";
 import { deriveTopology, type Topology } from "../../core/topology.ts";
@@ -13,12 +14,15 @@ export interface DeployedStack {
   readonly settings: Settings;
   readonly topology: Topology;
   readonly access: ObserverAccess;
-  readonly operatorPassword: string;
+  readonly operatorPassword: Password;
   /** Of the role for logical subscribers. */
   readonly subscriberPassword: string;
   readonly adminToken: string;
   readonly gatewayUrl: string;
 }
+
+/** All that the database may accept while a password is replaced. */
+const passwordSchema = z.union([z.string(), z.array(z.string()).min(1)]);
 
 const outputsSchema = z.object({
   caCertificate: z.string(),
@@ -26,8 +30,8 @@ const outputsSchema = z.object({
   gatewayUrl: z.string(),
   access: z.object({
     settings: z.unknown(),
-    monitoring: z.string(),
-    operator: z.string(),
+    monitoring: passwordSchema,
+    operator: passwordSchema,
     subscriber: z.string(),
   }),
 });

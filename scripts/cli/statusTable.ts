@@ -8,6 +8,7 @@ export function renderStatus(status: Status): string {
     `${heading(status)}  ${status.summary}`,
     databaseTable(status.databases),
     serverTable(status),
+    certificateLine(status),
     ...findingLines(status),
     colours.dim(`observed at ${status.observedAt}`),
   ].join("\n");
@@ -55,6 +56,15 @@ function serverRow(server: ServerStatus): string[] {
     server.database ?? "-",
     sinceText(server.since),
   ];
+}
+
+function certificateLine({ certificates }: Status): string {
+  const ends = certificates.flatMap(({ of, expiresAt }) => (expiresAt ? [{ of, expiresAt }] : []));
+  const nodes = ends
+    .filter(({ of }) => of !== "authority")
+    .sort((a, b) => (a.expiresAt < b.expiresAt ? -1 : 1));
+  const until = (end: { expiresAt: string } | undefined) => end?.expiresAt.slice(0, 10) ?? "unknown";
+  return `certificates: valid until ${until(nodes[0])}, their authority until ${until(ends.find(({ of }) => of === "authority"))}`;
 }
 
 function findingLines({ findings }: Status): string[] {

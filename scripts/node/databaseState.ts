@@ -11,15 +11,12 @@ export async function nodeState(container: Docker.Container): Promise<string> {
 }
 
 /** Runs SQL as superuser over the node's local socket and returns the unaligned rows. */
-export async function localSql(container: Docker.Container, sql: string): Promise<string> {
-  const { exitCode, stdout, stderr } = await execute(container, [
-    "psql",
-    "-XAtq",
-    "-d",
-    "postgres",
-    "-c",
-    sql,
-  ]);
+export async function localSql(
+  container: Docker.Container,
+  sql: string,
+  database = "postgres",
+): Promise<string> {
+  const { exitCode, stdout, stderr } = await execute(container, ["psql", "-XAtq", "-d", database, "-c", sql]);
   if (exitCode !== 0) throw new Error(stderr.trim());
   return stdout.trim();
 }

@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
 import type { Override } from "../../core/autoConf.ts";
+import type { Password } from "../../core/credentials.ts";
 import { intentSchema } from "../../core/intent.ts";
 import {
   type ContainerObservation,
@@ -15,9 +16,10 @@ import {
   unknown,
 } from "../../core/observation.ts";
 import { stateFolder } from "../../core/render/files.ts";
-import type { DatabaseNode, ServerNode, Topology } from "../../core/topology.ts";
+import { allNodes, type DatabaseNode, type ServerNode, type Topology } from "../../core/topology.ts";
 import { readContainerFolder } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
+import { authorityCertificate, observeCertificate } from "./certificate.ts";
 import { messageOf, observeContainer, observeNetwork } from "./container.ts";
 import { observeOverrides } from "./overrides.ts";
 import { connectDatabase, type DatabaseAccess, observePostgres } from "./postgres.ts";
@@ -26,7 +28,7 @@ import { observeServerHealth, observeWitness } from "./server.ts";
 /** With what a deployment is observed: read-only rights suffice. */
 export interface ObserverAccess {
   readonly caCertificate: string;
-  readonly monitoringPassword: string;
+  readonly monitoringPassword: Password;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function observe(
   purpose: Purpose = "status",
 ): Promise<Observation> {
   const observedAt = new Date().toISOString();
-  const [databases, servers, gateway, networks] = await Promise.all([
+  const [databases, servers, gateway, networks, certificates] = await Promise.all([
     Promise.all(topology.databases.map((database) => observeDatabase(database, access, purpose))),
     Promise.all(topology.servers.map((server) => observeServer(server, access, purpose))),
     purpose === "plan"
@@ -57,8 +59,16 @@ export async function observe(
         state: await observeNetwork(connectEngine(docker), network),
       })),
     ),
+    purpose === "plan" ? [] : observeCertificates(topology, access.caCertificate),
   ]);
-  return { observedAt, databases, servers, gateway, networks };
+  return { observedAt, databases, servers, gateway, networks, certificates };
+}
+
+async function observeCertificates(topology: Topology, ca: string): Promise<Observation["certificates"]> {
+  const nodes = await Promise.all(
+    allNodes(topology).map(async (node) => ({ of: node.node, seen: await observeCertificate(node, ca) })),
+  );
+  return [...nodes, { of: "authority", seen: authorityCertificate(ca) }];
 }
 
 function notAsked<T>(): Observed<T> {

@@ -1,25 +1,50 @@
 import pg from "pg";
 import { z } from "zod";
+import type { Password } from "../../core/credentials.ts";
 import type { PostgresObservation } from "../../core/observation.ts";
 import { eraParameter } from "../../core/render/era.ts";
 import type { DatabaseNode } from "../../core/topology.ts";
 import { transitionLockKey } from "../../core/vocabulary.ts";
 
+/** PostgreSQL's word for a password that is not, or not yet, or no more the role's (28P01). */
+const invalidPassword = "28P01";
+
 /** How to reach a database from beside the engines: by its published port, its certificate verified. */
 export interface DatabaseAccess {
   readonly ca: string;
   readonly user: string;
-  readonly password: string;
+  readonly password: Password;
 }
 
 /**
  * Connects to a database node by its published port, over TLS, its certificate verified against the node's name.
- * The caller ends the client.
+ * Where several passwords are known, the one that is right. The caller ends the client.
  */
 export async function connectDatabase(
   database: DatabaseNode,
   access: DatabaseAccess,
   databaseName = "postgres",
+): Promise<pg.Client> {
+  const passwords = [access.password].flat();
+  for (const [index, password] of passwords.entries()) {
+    try {
+      return await connectWith(database, { ...access, password }, databaseName);
+    } catch (error) {
+      if (index === passwords.length - 1 || !isRefusedPassword(error)) throw error;
+    }
+  }
+  throw new Error(`no password is known for ${access.user}`);
+}
+
+/** Whether a connection failed because the role has another password. */
+export function isRefusedPassword(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === invalidPassword;
+}
+
+async function connectWith(
+  database: DatabaseNode,
+  access: DatabaseAccess & { readonly password: string },
+  databaseName: string,
 ): Promise<pg.Client> {
   const client = new pg.Client({
     host: database.published.address,

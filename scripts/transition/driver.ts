@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Password } from "../../core/credentials.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Topology } from "../../core/topology.ts";
 import { carryOver } from "../../core/transition/carryOver.ts";
@@ -37,7 +38,7 @@ export interface TransitionRun {
   readonly topology: Topology;
   readonly goal: Goal;
   readonly observer: ObserverAccess;
-  readonly operatorPassword: string;
+  readonly operatorPassword: Password;
   /** The commit that the program was run from; null where it is not known. */
   readonly commit: string | null;
   readonly progress: (text: string) => void;

@@ -22,8 +22,8 @@ const inputSchema = z.object({
     synchronousEra: z.string().optional(),
   }),
   caCertificate: z.string(),
-  monitoring: z.string(),
-  operator: z.string(),
+  monitoring: z.array(z.string()),
+  operator: z.array(z.string()),
 });
 
 await runStep("transition", async () => {

@@ -10,8 +10,9 @@ export interface Configuration {
     readonly certificate: string;
     readonly certificateKey: string;
     readonly ca: string;
-    readonly applicationPassword: string;
-    readonly migrationPassword: string;
+    /** The one in use first; another one is coming, or was in use before. */
+    readonly applicationPasswords: readonly string[];
+    readonly migrationPasswords: readonly string[];
     /** 32 bytes each. The first seals; the others are older or coming ones, and only open. */
     readonly encryptionKeys: readonly Buffer[];
     /** SHA-256 of the administrator's token: 32 bytes. */
@@ -74,8 +75,8 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
       certificate,
       certificateKey,
       ca,
-      applicationPassword: withoutNewline(applicationPassword),
-      migrationPassword: withoutNewline(migrationPassword),
+      applicationPasswords: linesOf(applicationPassword),
+      migrationPasswords: linesOf(migrationPassword),
       encryptionKeys,
       adminTokenHash: Buffer.from(tokenHash.trim(), "hex"),
     },
@@ -119,7 +120,7 @@ async function readText(path: string, file: string): Promise<string> {
   }
 }
 
-/** Editors end files with a newline; a password never does. */
-function withoutNewline(text: string): string {
-  return text.replace(/\r?\n$/, "");
+/** One password a line. */
+function linesOf(text: string): readonly string[] {
+  return text.split(/\r?\n/).filter((line) => line !== "");
 }

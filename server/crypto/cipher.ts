@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { deriveKey, keyFingerprint } from "./keys.ts";
+import { keyFingerprint } from "../../core/keyFingerprint.ts";
+import { deriveKey } from "./keys.ts";
 
 const algorithm = "aes-256-gcm";
 const nonceBytes = 12;

@@ -16,24 +16,12 @@ export function decodeKeys(text: string): readonly Buffer[] | null {
   return keys.length > 0 && keys.length === lines.length && different === keys.length ? keys : null;
 }
 
-/**
- * A name for the key that tells nothing about it: 32 hex digits, derived one-way.
- * Stored with every ciphertext and in the database, compared at start.
- */
-export function keyFingerprint(key: Buffer): string {
-  return derive(key, "fingerprint", 16).toString("hex");
-}
-
 /** A key of 32 bytes for one purpose, so that no key is ever used for two. */
 export function deriveKey(
   key: Buffer,
   purpose: "encryption" | "idempotency" | "session" | "generated",
 ): Buffer {
-  return derive(key, purpose, 32);
-}
-
-function derive(key: Buffer, purpose: string, length: number): Buffer {
-  return Buffer.from(hkdfSync("sha256", key, "", `pg-continuity/${purpose}/1`, length));
+  return Buffer.from(hkdfSync("sha256", key, "", `pg-continuity/${purpose}/1`, 32));
 }
 
 /** True if `text` is one of these; takes the same time whichever it is. */

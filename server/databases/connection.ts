@@ -1,8 +1,9 @@
 import { lookup as systemLookup } from "node:dns";
 import { type LookupFunction, Socket } from "node:net";
 import { checkServerIdentity } from "node:tls";
-import type { ClientConfig } from "pg";
+import pg, { type ClientConfig } from "pg";
 import type { ServerConfig } from "../../core/serverConfig.ts";
+import { errorCode } from "./errors.ts";
 
 export type DatabaseTarget = ServerConfig["databases"][number];
 
@@ -11,7 +12,8 @@ export interface ConnectionSettings {
   readonly target: DatabaseTarget;
   readonly database: string;
   readonly user: string;
-  readonly password: string;
+  /** One of them is the right one; in the order in which they are tried. */
+  readonly passwords: readonly string[];
   /** PEM. */
   readonly ca: string;
   readonly connectTimeoutSeconds: number;
@@ -31,7 +33,7 @@ export function clientOptions(settings: ConnectionSettings, sockets: Set<Socket>
     port: settings.target.port,
     database: settings.database,
     user: settings.user,
-    password: settings.password,
+    password: passwordFor(settings, sockets),
     application_name: settings.applicationName,
     connectionTimeoutMillis: settings.connectTimeoutSeconds * 1000,
     statement_timeout: settings.statementTimeoutSeconds * 1000,
@@ -50,6 +52,35 @@ export function clientOptions(settings: ConnectionSettings, sockets: Set<Socket>
     },
     stream: () => trackedSocket(sockets),
   };
+}
+
+/** SQLSTATE invalid_password: the role has another one. */
+export const invalidPassword = "28P01";
+
+/** The one password there is; of several the one that is right at that moment, found out with each new connection. */
+function passwordFor(settings: ConnectionSettings, sockets: Set<Socket>): ClientConfig["password"] {
+  const [first = "", ...others] = settings.passwords;
+  if (others.length === 0) return first;
+  return async () => {
+    for (const password of settings.passwords) {
+      if (await isRight({ ...settings, passwords: [password] }, sockets)) return password;
+    }
+    return first;
+  };
+}
+
+/** Whether the database accepts the one password. Any other failure is left to the connection that needs it. */
+async function isRight(settings: ConnectionSettings, sockets: Set<Socket>): Promise<boolean> {
+  const client = new pg.Client(clientOptions(settings, sockets));
+  // A connection that breaks after it was accepted has told what was asked.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch (error) {
+    return errorCode(error) !== invalidPassword;
+  }
 }
 
 function trackedSocket(sockets: Set<Socket>): Socket {

@@ -30,6 +30,8 @@ export interface SchedulerDeps {
 
 interface Running {
   readonly database: DatabaseName;
+  /** What it was begun with. */
+  readonly connection: string;
   readonly runner: Runner;
   readonly pool: pg.Pool;
 }
@@ -91,6 +93,8 @@ export class Scheduler {
     const { writable } = cluster.state.choice;
     if (this.#running !== null && this.#running.database !== writable) await this.#end();
     if (writable === null || !ready()) return;
+    // What was read again meanwhile, passwords and certificates above all, holds for this work too.
+    if (this.#running !== null && this.#running.connection !== this.#connection(writable)) await this.#end();
     const askedAt = Date.now();
     const lease = await this.#using(writable, (client) => takeLease(client, this.#holder, server));
     if (lease === "other") return await this.#end();
@@ -98,9 +102,15 @@ export class Scheduler {
     this.#running ??= await this.#begin(writable);
   }
 
+  /** Everything that a connection is made with, to be compared. */
+  #connection(database: DatabaseName): string {
+    return JSON.stringify(this.#deps.connection(database));
+  }
+
   async #begin(database: DatabaseName): Promise<Running> {
-    const { log, server, connection } = this.#deps;
-    const pool = new pg.Pool({ ...clientOptions(connection(database), new Set<Socket>()), max: 4 });
+    const { log, server } = this.#deps;
+    const settings = this.#deps.connection(database);
+    const pool = new pg.Pool({ ...clientOptions(settings, new Set<Socket>()), max: 4 });
     const onBroken = (error: Error): void => log.debug({ err: error, database }, "connection lost");
     pool.on("error", onBroken);
     pool.on("connect", (client) => client.on("error", onBroken));
@@ -125,7 +135,7 @@ export class Scheduler {
           ]),
         ),
       });
-      const running = { database, runner, pool };
+      const running = { database, connection: JSON.stringify(settings), runner, pool };
       // It ends by itself when it cannot go on; the next turn begins anew.
       runner.promise.then(
         () => this.#over(running, null),

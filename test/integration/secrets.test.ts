@@ -27,8 +27,10 @@ async function secretsOf(deployment: Deployment): Promise<ReadonlyMap<string, st
       else for (const [key, inner] of Object.entries(value)) collect(`${name}.${key}`, inner);
     }
   };
+  // Whichever generation it is: the stack may have seen a rotation.
   for (const { type, urn, outputs } of resources)
-    if (type === "pulumi:index:Stash") collect(urn.split("::").at(-1) ?? "", outputs?.output);
+    if (type === "pulumi:index:Stash")
+      collect((urn.split("::").at(-1) ?? "").replace(/-\d+$/, ""), outputs?.output);
   return secrets;
 }
 

@@ -101,11 +101,12 @@ describe.sequential("the vault: resources and the keys that seal them", { timeou
       }
     };
     await install(old, fresh);
-    await install(fresh, old);
     await until("known to the database", async () => {
       const { keys } = (await primary.send("GET", "/api/keys")).body as { keys: unknown[] };
       return keys.length === 2;
     });
+    // So it can seal from the first moment on.
+    await install(fresh, old);
     const id = await create("sealed by the fresh one");
     expect(await reveal(secondary, id)).toBe("of sealed by the fresh one");
     const { body } = await primary.send("POST", "/api/keys/re-encrypt");

@@ -7,8 +7,13 @@ import {
   type ServerObservation,
 } from "../../core/observation.ts";
 import { configNamespace, parseSettings, type Settings } from "../../core/settings.ts";
-import { deriveTopology, type Topology } from "../../core/topology.ts";
-import { type DatabaseName, databaseRoles, type ServerName } from "../../core/vocabulary.ts";
+import { allNodes, deriveTopology, type Topology } from "../../core/topology.ts";
+import {
+  type DatabaseName,
+  type DatabaseRole,
+  databaseRoles,
+  type ServerName,
+} from "../../core/vocabulary.ts";
 
 /** Settings from config as a person writes it: objects and numbers become the JSON text that Pulumi hands over. */
 export function settingsOf(config: Readonly<Record<string, unknown>> = {}): Settings {
@@ -41,15 +46,15 @@ export const twoHosts = {
 
 /** Credentials that can be told apart in whatever is rendered from them. */
 export const credentials: Credentials = {
-  authority: { certificate: "AUTHORITY CERTIFICATE\n", key: "AUTHORITY KEY\n" },
-  passwords: forEachRole((role) => `password-of-${role}`),
+  caCertificate: "AUTHORITY CERTIFICATE\n",
+  passwords: forEachRole((role) => [`password-of-${role}`]),
   salts: forEachRole((role) => Buffer.from(`salt-of-${role}-16by`).toString("base64")),
-  encryptionKey: Buffer.alloc(32, 7).toString("base64"),
+  encryptionKeys: [Buffer.alloc(32, 7).toString("base64")],
   adminToken: "token-of-the-administrator",
 };
 
-function forEachRole(make: (role: string) => string): Credentials["passwords"] {
-  return Object.fromEntries(databaseRoles.map((role) => [role, make(role)])) as Credentials["passwords"];
+function forEachRole<T>(make: (role: string) => T): Record<DatabaseRole, T> {
+  return Object.fromEntries(databaseRoles.map((role) => [role, make(role)])) as Record<DatabaseRole, T>;
 }
 
 const time = "2026-01-02T03:04:05.000Z";
@@ -61,6 +66,10 @@ export function healthyObservation(topology: Topology): Observation {
     databases: topology.databases.map(({ name }) => observedDatabase(name)),
     servers: topology.servers.map(({ name }) => observedServer(name)),
     gateway: known({ state: "running", since: time }),
+    certificates: [...allNodes(topology).map(({ node }) => node), "authority"].map((of) => ({
+      of,
+      seen: known({ expiresAt: "2028-04-06T03:04:05.000Z", problem: null }),
+    })),
     networks: topology.hosts.map(({ name, network }) => ({ host: name, network, state: known("present") })),
   };
 }

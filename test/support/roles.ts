@@ -22,8 +22,8 @@ export async function rolePasswords(
     replication: pgpass.replication,
     subscriber: subscriberPassword,
     rewind: pgpass.rewind,
-    monitoring: access.monitoringPassword,
-    operator: operatorPassword,
+    monitoring: [access.monitoringPassword].flat()[0] ?? "",
+    operator: [operatorPassword].flat()[0] ?? "",
   };
 }
 

@@ -239,6 +239,57 @@ describe("a full deployment", () => {
   });
 });
 
+describe("while credentials are replaced", () => {
+  let all: readonly Registered[] = [];
+  beforeAll(async () => {
+    all = await registerDeployment({ credentials: { passwords: [2, 1], certificates: [1, 2], key: [3] } });
+  });
+
+  it("both generations are kept, and only what is in use is protected", () => {
+    const kept = all
+      .filter(({ type }) => type === stash)
+      .map(({ name, options }) => [name, options.protect === true] as const)
+      .filter(([name]) => /login-operator|authority|encryption-key/.test(name));
+    expect(Object.fromEntries(kept)).toEqual({
+      "credentials-login-operator": false,
+      "credentials-login-operator-2": true,
+      "credentials-authority": true,
+      "credentials-authority-2": false,
+      "credentials-encryption-key": true,
+      "credentials-encryption-key-2": true,
+      "credentials-encryption-key-3": true,
+    });
+  });
+
+  it("nodes get what is accepted, the one in use first; the databases only what is in use", () => {
+    const files = (node: string): Record<string, string> => {
+      const configure = all.find(({ name }) => name === `configure-${node}`);
+      const list = JSON.parse(String(configure?.inputs.stdin)) as { name: string; content: string }[];
+      return Object.fromEntries(list.map(({ name, content }) => [name, content]));
+    };
+    const value = (name: string) =>
+      all.find((resource) => resource.type === stash && resource.name === name)?.inputs.input as never;
+    const { password: former } = value("credentials-login-application") as { password: string };
+    const { password } = value("credentials-login-application-2") as { password: string };
+    expect(files("primary-server")["application.password"]).toBe(`${password}\n${former}\n`);
+    const { password: monitoring } = value("credentials-login-monitoring-2") as { password: string };
+    expect(files("shared-database").pgpass).toContain(`*:*:*:monitoring:${monitoring}\n`);
+    expect(files("shared-database").pgpass?.split("\n")).toHaveLength(4);
+    expect(files("gateway")["ca.crt"]?.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+    expect(files("primary-server")["encryption.key"]).toBe(`${value("credentials-encryption-key-3")}\n`);
+  });
+
+  it("nothing is made or delivered before it is looked whether it may be", () => {
+    const namesBefore = ({ options }: Registered) =>
+      [options.dependsOn].flat().map((one) => (one as { __name?: string }).__name);
+    const configure = all.filter(({ name }) => name.startsWith("configure-"));
+    expect(configure).toHaveLength(6);
+    for (const resource of configure) expect(namesBefore(resource)).toContain("check-keys");
+    for (const resource of all.filter(({ type }) => type === stash))
+      expect(namesBefore(resource)).toContain("check-credentials");
+  });
+});
+
 describe("names of resources", () => {
   // A changed name is a deleted and a new resource: data volumes would be refused, containers replaced. Whoever
   // renames one gives it an alias.

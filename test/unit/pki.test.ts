@@ -1,7 +1,10 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { connect, createServer } from "node:tls";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { KeyPair } from "../../core/credentials.ts";
-import { createAuthority, issueCertificate, randomSecret, validity } from "../../core/pki.ts";
+import { createAuthority, crossSign, issueCertificate, randomSecret, validity } from "../../core/pki.ts";
 
 const now = new Date("2026-01-02T03:04:05Z");
 const day = 24 * 3600 * 1000;
@@ -62,6 +65,49 @@ describe("certificates", () => {
     const again = new X509Certificate((await issueCertificate(authority, ["a"], now)).certificate);
     expect(again.serialNumber).not.toBe(certificate.serialNumber);
     expect(again.serialNumber).toMatch(/^[4-7][0-9A-F]{31}$/);
+  });
+});
+
+describe("an authority that follows another", () => {
+  /** What a client that trusts `ca` says of a server with this certificate, in a real handshake. */
+  async function handshake({ certificate: cert, key }: KeyPair, ca: string): Promise<string> {
+    const server = createServer({ cert, key }, (socket) => socket.end()).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const client = connect({ host: "127.0.0.1", port, servername: "gateway", ca, rejectUnauthorized: false });
+    await once(client, "secureConnect");
+    const seen = client.authorized ? "accepted" : String(client.authorizationError);
+    client.destroy();
+    server.close();
+    return seen;
+  }
+
+  it("is accepted by whoever trusts the one before, and does not accept what that one has signed", async () => {
+    const former = await createAuthority("unit");
+    const authority = await createAuthority("unit");
+    const issued = await issueCertificate(authority, ["gateway"]);
+    const chained = {
+      ...issued,
+      certificate: `${issued.certificate}${await crossSign(former, authority)}`,
+    };
+    const old = await issueCertificate(former, ["gateway"]);
+    const both = `${former.certificate}${authority.certificate}`;
+
+    expect(await handshake(chained, former.certificate)).toBe("accepted");
+    expect(await handshake(chained, authority.certificate)).toBe("accepted");
+    for (const pair of [old, chained, issued]) expect(await handshake(pair, both)).toBe("accepted");
+    // Without the certificate that leads from one to the other nobody could know.
+    expect(await handshake(issued, former.certificate)).toBe("UNABLE_TO_VERIFY_LEAF_SIGNATURE");
+    expect(await handshake(old, authority.certificate)).toBe("UNABLE_TO_VERIFY_LEAF_SIGNATURE");
+    const stranger = await createAuthority("unit");
+    expect(await handshake(chained, stranger.certificate)).toMatch(/^UNABLE_TO_/);
+  });
+
+  it("has its name: of another stack it cannot follow", async () => {
+    const other = await createAuthority("other");
+    await expect(crossSign(other, await createAuthority("unit"))).rejects.toThrow(
+      "an authority can only follow one of the same name: CN=pg-continuity other CA, CN=pg-continuity unit CA",
+    );
   });
 });
 

@@ -260,6 +260,57 @@ const cases: readonly [name: string, observation: Observation, expected: Expecte
   ],
 ];
 
+describe("certificates", () => {
+  const expiring = (of: string, expiresAt: string, problem: string | null = null): Observation => ({
+    ...healthy,
+    certificates: healthy.certificates.map((one) =>
+      one.of === of ? { of, seen: known({ expiresAt, problem }) } : one,
+    ),
+  });
+  // Observed on 2 January 2026.
+  it.each<[of: string, expiresAt: string, problem: string | null, finding: string | undefined]>([
+    ["gateway", "2026-02-01T03:04:05.000Z", null, undefined],
+    [
+      "gateway",
+      "2026-02-01T03:04:04.000Z",
+      null,
+      "certificate of gateway: expires on 2026-02-01, in 29 days. Renew all certificates: npm run rotate -- certificates.",
+    ],
+    [
+      "authority",
+      "2026-01-03T00:00:00.000Z",
+      null,
+      "certificate of the authority: expires on 2026-01-03, in 0 days. Renew all certificates: npm run rotate -- certificates.",
+    ],
+    [
+      "shared-database",
+      "2026-01-02T03:04:04.000Z",
+      "CERT_HAS_EXPIRED",
+      "certificate of shared-database: has expired on 2026-01-02. Renew all certificates: npm run rotate -- certificates --force.",
+    ],
+    [
+      "gateway",
+      "2028-01-01T00:00:00.000Z",
+      "SELF_SIGNED_CERT_IN_CHAIN",
+      "certificate of gateway: is not accepted (SELF_SIGNED_CERT_IN_CHAIN). Deliver it again: npm run up.",
+    ],
+  ])("of %s that ends on %s (%s)", (of, expiresAt, problem, finding) => {
+    const status = judge(topology, expiring(of, expiresAt, problem));
+    const texts = status.findings.map((one) => `${one.subject}: ${one.problem}. ${one.remedy}`);
+    expect(texts).toEqual(finding === undefined ? [] : [finding]);
+    expect(status.certificates).toContainEqual({ of, expiresAt, detail: problem });
+  });
+
+  it("that cannot be seen are unknown, and no finding of their own", () => {
+    const seen = unknownBecause<never>("no TLS connection (connect ECONNREFUSED)");
+    const status = judge(topology, { ...healthy, certificates: [{ of: "gateway", seen }] });
+    expect(status.certificates).toEqual([
+      { of: "gateway", expiresAt: null, detail: "no TLS connection (connect ECONNREFUSED)" },
+    ]);
+    expect(status.findings).toEqual([]);
+  });
+});
+
 describe("judge", () => {
   it.each(cases)("%s", (_name, observation, expected) => {
     const status = judge(topology, observation);

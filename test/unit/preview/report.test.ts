@@ -22,6 +22,7 @@ function contextOf(
     deployed: before === null ? null : { topology: topologyOf({ model: before, synchronous }), writable },
     wanted: topologyOf({ model: after, giveUpVolume: givenUp }),
     settings: [],
+    credentials: [],
     drift: [],
   };
 }
@@ -337,6 +338,18 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     [{ op: "replace", type: "stash", name: "credentials-encryption-key" }],
     contextOf(),
     { risk: "high", ...goOn, data: /encrypted with the old key is lost/ },
+  ],
+  [
+    "a key that is dropped",
+    [{ op: "delete", type: "stash", name: "credentials-encryption-key" }],
+    contextOf(),
+    { risk: "low", ...goOn },
+  ],
+  [
+    "a key that is used before it is accepted",
+    [{ op: "create", type: "stash", name: "credentials-encryption-key-2" }],
+    { ...contextOf(), credentials: ["key: generation [1] must not be followed by [2]: …"] },
+    { risk: "high", ...goOn, verdict: "refused", reason: /it is refused/ },
   ],
   [
     "what follows from containers made anew",

@@ -49,8 +49,13 @@ describe("loadConfiguration", () => {
   test("should give configuration and the content of its files", async () => {
     const { config: loaded, secrets } = await loadConfiguration(await write());
     expect(loaded).toMatchObject({ writeHoldSeconds: 5, listen: { address: "0.0.0.0", trustedProxies: [] } });
-    expect(secrets.applicationPassword).toBe("p1");
+    expect(secrets.applicationPasswords).toEqual(["p1"]);
     expect(secrets.encryptionKeys.map(({ length }) => length)).toEqual([32]);
+  });
+
+  test("should give all passwords of a file, the one in use first", async () => {
+    const { secrets } = await loadConfiguration(await write({ application: "p2\np1\n" }));
+    expect(secrets.applicationPasswords).toEqual(["p2", "p1"]);
   });
 
   test.each<[string, Record<string, string>, RegExp]>([

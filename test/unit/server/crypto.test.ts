@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { keyFingerprint } from "../../../core/keyFingerprint.ts";
 import { Cipher, DecryptionError } from "../../../server/crypto/cipher.ts";
-import { decodeKey, decodeKeys, keyFingerprint, matchesHash } from "../../../server/crypto/keys.ts";
+import { decodeKey, decodeKeys, matchesHash } from "../../../server/crypto/keys.ts";
 
 const key = randomBytes(32);
 const id = "0b8d0c1e-8b5a-4d3c-9a41-0f6b5f0a6a10";

@@ -65,6 +65,7 @@ export function observeWorld(world: World): Observation {
     servers: [],
     gateway: unknown("not simulated"),
     networks: [],
+    certificates: [],
   };
 }
 

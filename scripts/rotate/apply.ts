@@ -1,0 +1,23 @@
+import { execa } from "execa";
+import { projectFolder } from "../setup/paths.ts";
+
+/**
+ * Applies a stack as `npm run up` does, proof included; all that it says goes to standard error.
+ *
+ * @param options.force go on where the stack is not as declared afterwards
+ * @throws Error when it was not applied, or is not as declared afterwards
+ */
+export async function applyStack(stack: string, { force }: { readonly force: boolean }): Promise<void> {
+  const { exitCode } = await execa(
+    process.execPath,
+    ["--import=tsx/esm", "scripts/up.ts", "--stack", stack, "--json"],
+    // Its last word is the status as JSON, which nobody asked for here.
+    { cwd: projectFolder, reject: false, stdin: "ignore", stdout: "ignore", stderr: "inherit" },
+  );
+  if (exitCode === 0 || (exitCode === 3 && force)) return;
+  throw new Error(
+    exitCode === 3
+      ? 'the step is applied, but something is not as declared ("npm run status"). Nothing that is in use is refused; once it is set right, the same command goes on.'
+      : "the step was not applied, see above. Nothing that is in use is refused; the same command goes on where it was.",
+  );
+}

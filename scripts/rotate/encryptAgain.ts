@@ -1,0 +1,48 @@
+import { z } from "zod";
+import type { DeployedStack } from "../cli/pulumi.ts";
+import { ask } from "../observe/server.ts";
+
+const progressSchema = z.object({ reencrypted: z.number(), remaining: z.number() });
+
+/** How often nothing may be left to do for one request although something remains: it is being changed just then. */
+const patience = 100;
+
+/**
+ * Encrypts everything again that an older key has encrypted, in parts, while requests go on.
+ *
+ * @returns how much it was
+ */
+export async function encryptAgain(stack: DeployedStack, tell: (text: string) => void): Promise<number> {
+  let total = 0;
+  let idle = 0;
+  while (true) {
+    const { reencrypted, remaining } = await encryptPart(stack);
+    total += reencrypted;
+    if (remaining === 0) break;
+    tell(`encrypted again: ${total}, ${remaining} remain`);
+    idle = reencrypted === 0 ? idle + 1 : 0;
+    if (idle >= patience)
+      throw new Error(
+        `${remaining} secrets are still encrypted with an older key. The same command tries again.`,
+      );
+  }
+  tell(`encrypted again: ${total}, none remain`);
+  return total;
+}
+
+async function encryptPart({
+  topology,
+  access,
+  adminToken,
+}: DeployedStack): Promise<z.infer<typeof progressSchema>> {
+  const { status, body } = await ask(topology.gateway, access.caCertificate, "/api/keys/re-encrypt", {
+    method: "POST",
+    headers: { authorization: `Bearer ${adminToken}` },
+    timeoutSeconds: 30,
+  });
+  if (status !== 200)
+    throw new Error(
+      `re-encryption: the gateway answered ${status}: ${body.slice(0, 200)}. The same command tries again.`,
+    );
+  return progressSchema.parse(JSON.parse(body));
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { type Generations, orderProblem, planRotation } from "../../core/rotation.ts";
+
+const lists = (applied: Generations, wanted: Generations) =>
+  planRotation(applied, wanted).map(({ generations }) => generations.join());
+
+describe("a rotation", () => {
+  it.each<[what: string, applied: Generations, wanted: Generations, steps: string[]]>([
+    ["announces, uses, retires", [1], [1], ["1,2", "2,1", "2"]],
+    ["counts on", [7], [7], ["7,8", "8,7", "8"]],
+    ["that was announced is used next", [1, 2], [1, 2], ["2,1", "2"]],
+    ["that is in use is only to be retired", [2, 1], [2, 1], ["2"]],
+    ["whose first step was interrupted takes it again", [1], [1, 2], ["1,2", "2,1", "2"]],
+    ["whose second step was interrupted takes it again", [1, 2], [2, 1], ["2,1", "2"]],
+    ["whose last step was interrupted is not begun anew", [2, 1], [2], ["2"]],
+    ["that was announced and taken back is only finished", [1, 2], [1], ["1"]],
+  ])("%s", (_what, applied, wanted, steps) => {
+    expect(lists(applied, wanted)).toEqual(steps);
+  });
+
+  it("in no step, with whatever nodes it has reached, uses what another node refuses", () => {
+    let before: Generations = [1];
+    for (const { generations: after } of planRotation([1], [1])) {
+      expect(orderProblem("key", before, after)).toBeUndefined();
+      for (const [used] of [before, after])
+        for (const accepted of [before, after]) expect(accepted).toContain(used);
+      before = after;
+    }
+    expect(before).toEqual([2]);
+  });
+
+  it.each<[before: Generations, after: Generations, reason: string]>([
+    [[1], [2], "2 would be used before every node accepts it"],
+    [[1], [2, 1], "2 would be used before every node accepts it"],
+    [[1, 2], [2], "1 would be refused while nodes still use it"],
+    [[2, 1], [3], "3 would be used before every node accepts it"],
+    [[2, 1], [1, 2], "they only count upwards"],
+    [[2], [1], "they only count upwards"],
+  ])("%j must not be followed by %j", (before, after, reason) => {
+    expect(orderProblem("passwords", before, after)).toBe(
+      `passwords: generation [${before.join(", ")}] must not be followed by [${after.join(", ")}]: ${reason}. Let "npm run rotate -- passwords" take the steps, or set credentials.passwords as they are listed in docs/security.md.`,
+    );
+  });
+
+  it("an older one can be accepted again, as for what was read from a backup", () => {
+    expect(orderProblem("key", [3], [3, 1])).toBeUndefined();
+    expect(lists([3, 1], [3, 1])).toEqual(["3"]);
+  });
+
+  it("can be taken back while it is only announced", () => {
+    expect(orderProblem("certificates", [1, 2], [1])).toBeUndefined();
+  });
+});
