@@ -2,12 +2,10 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { containerLimits } from "../core/resourceLimits.ts";
 import {
-  type DatabaseNode,
+  type AnyNode,
   dataVolumeName,
-  type GatewayNode,
   isInEveryModel,
   resourceName as nameInPulumi,
-  type ServerNode,
 } from "../core/topology.ts";
 import { type DeploymentContext, type HostResources, stackLabels } from "./context.ts";
 
@@ -18,7 +16,11 @@ export interface ContainerSpec {
     readonly external: number;
     readonly address: string;
   }[];
-  readonly volumes: readonly { readonly volume: docker.Volume; readonly path: string }[];
+  readonly volumes: readonly {
+    readonly volume: docker.Volume;
+    readonly path: string;
+    readonly readOnly?: true;
+  }[];
   /** Writable paths in memory, with mount options. */
   readonly tmpfs: Readonly<Record<string, string>>;
   readonly stopSignal: string;
@@ -31,9 +33,22 @@ export interface ContainerSpec {
   readonly outlivedBy?: readonly pulumi.Resource[];
   /** Done once the container before this one in turn was made anew and does its work again. */
   readonly after: readonly pulumi.Resource[];
+  /** What is not of this project: an image that somebody else has made, and how it is run. */
+  readonly foreign?: ForeignSpec;
 }
 
-type AnyNode = DatabaseNode | ServerNode | GatewayNode;
+/** How an image is run that this project has not made. */
+export interface ForeignSpec {
+  readonly image: string;
+  /** Number of user and group. */
+  readonly user: number;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Instead of the image's own; empty: the image's own. */
+  readonly command: readonly string[];
+  readonly readOnlyFileSystem: boolean;
+  /** Another one makes the container anew. */
+  readonly fingerprint: pulumi.Output<string>;
+}
 
 /** The resources of the node's host; a node without one is a mistake in the topology. */
 export function hostOf(context: DeploymentContext, node: AnyNode): HostResources {
@@ -60,7 +75,7 @@ export function createStateVolume(
  * A named volume of a node. Neither `pulumi destroy` nor a change of its definition deletes it, only
  * `npm run down -- --volumes` does: that of a node in every model is protected, that of another node leaves the stack
  * with it and stays on the host, where the node finds it again when it comes back. The one data volume that
- * `giveUpVolume` names is neither.
+ * `giveUpVolume` names is neither. In that of an application of one's own is nothing but what is delivered again: it goes.
  *
  * A data volume that is replaced goes before the new one is made: its container is stopped and made anew with it.
  */
@@ -95,6 +110,7 @@ function volumeKeeping(
   node: AnyNode,
   part: string,
 ): Pick<pulumi.CustomResourceOptions, "protect" | "retainOnDelete"> {
+  if (node.kind === "application") return {};
   const isGivenUp = topology.givenUpVolume === dataVolumeName(topology, node);
   if (isGivenUp && part === "data") return {};
   // The memory of a node whose data is given up may leave the stack with it.
@@ -118,15 +134,17 @@ export function createContainer(
   parent: pulumi.Resource,
 ): docker.Container {
   const { provider, network } = hostOf(context, node);
-  const image = context.images.get(`${node.kind}@${node.host.name}`);
-  if (!image) throw new Error(`${node.node}: no image for ${node.kind} on host ${node.host.name}`);
-  const limits = containerLimits(context.settings.resources[node.kind]);
+  const { image, build } = imageOf(context, node, spec);
+  const limits =
+    node.kind === "application"
+      ? containerLimits({})
+      : containerLimits(context.settings.resources[node.kind]);
   return new docker.Container(
     resourceName(context, node),
     {
       name: node.containerName,
       hostname: node.node,
-      image: image.image,
+      image,
       restart: "unless-stopped",
       mustRun: spec.mustRun,
       stopSignal: spec.stopSignal,
@@ -141,7 +159,11 @@ export function createContainer(
       ports: [...spec.ports]
         .sort((a, b) => a.internal - b.internal)
         .map(({ internal, external, address }) => ({ internal, external, ip: address, protocol: "tcp" })),
-      volumes: spec.volumes.map(({ volume, path }) => ({ volumeName: volume.name, containerPath: path })),
+      volumes: spec.volumes.map(({ volume, path, readOnly }) => ({
+        volumeName: volume.name,
+        containerPath: path,
+        ...(readOnly ? { readOnly } : {}),
+      })),
       tmpfs: { "/tmp": "mode=1777,size=64m", ...spec.tmpfs },
       ...(spec.shmMegabytes === undefined ? {} : { shmSize: spec.shmMegabytes }),
       ...limits.inputs,
@@ -150,18 +172,47 @@ export function createContainer(
       securityOpts: ["no-new-privileges:true"],
       logDriver: "json-file",
       logOpts: { "max-size": "10m", "max-file": "3" },
-      labels: stackLabels(context.topology, {
-        "pg-continuity.node": node.node,
-        "pg-continuity.kind": node.kind,
-        ...(limits.label === undefined ? {} : { "pg-continuity.limited": limits.label }),
-      }),
+      labels: [
+        ...stackLabels(context.topology, {
+          "pg-continuity.node": node.node,
+          "pg-continuity.kind": node.kind,
+          ...(limits.label === undefined ? {} : { "pg-continuity.limited": limits.label }),
+        }),
+        ...(spec.foreign ? [{ label: "pg-continuity.files", value: spec.foreign.fingerprint }] : []),
+      ],
+      ...(spec.foreign ? foreignOptions(spec.foreign) : {}),
     },
     {
       parent,
       provider,
-      dependsOn: [image.build, ...(spec.outlivedBy ?? []), ...spec.after],
+      dependsOn: [...build, ...(spec.outlivedBy ?? []), ...spec.after],
       deleteBeforeReplace: true,
       replaceOnChanges: ["healthcheck", "init", "tmpfs", "rm"],
     },
   );
+}
+
+/** The image of a node, and what has to be done before it is there. */
+function imageOf(
+  context: DeploymentContext,
+  node: AnyNode,
+  { foreign }: ContainerSpec,
+): { readonly image: string; readonly build: readonly pulumi.Resource[] } {
+  if (foreign) return { image: foreign.image, build: [] };
+  const image = context.images.get(`${node.kind}@${node.host.name}`);
+  if (!image) throw new Error(`${node.node}: no image for ${node.kind} on host ${node.host.name}`);
+  return { image: image.image, build: [image.build] };
+}
+
+function foreignOptions({ user, environment, command, readOnlyFileSystem }: ForeignSpec) {
+  return {
+    user: `${user}:${user}`,
+    envs: Object.entries(environment)
+      .map(([name, value]) => `${name}=${value}`)
+      .sort(),
+    ...(command.length > 0 ? { command: [...command] } : {}),
+    readOnly: readOnlyFileSystem,
+    // Most programs leave SIGTERM to its default, which does nothing to a container's first process.
+    init: true,
+  };
 }

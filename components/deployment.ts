@@ -9,6 +9,7 @@ import { CredentialStore } from "./credentialStore.ts";
 import type { Database } from "./database.ts";
 import { Gateway } from "./gateway.ts";
 import { NodeImage } from "./nodeImage.ts";
+import { OwnApplication } from "./ownApplication.ts";
 import { ParameterRestart } from "./parameterRestart.ts";
 import { PrimaryServer } from "./primaryServer.ts";
 import { ReadOnlyDatabase } from "./readOnlyDatabase.ts";
@@ -97,11 +98,29 @@ export class Deployment extends pulumi.ComponentResource {
       parts.push(
         inTurn((after) => new serverClasses[server.name](server.node, { context, server, after }, child)),
       );
-    parts.push(new Gateway("gateway", { context, after: previous }, child));
+    const gateway = new Gateway("gateway", { context, after: previous }, child);
+    parts.push(gateway);
+    this.#createApplications(context, [...databases, applied, gateway]);
     const credentials = this.credentials;
     const era = settings.synchronous ? synchronous?.era : undefined;
     new Transition("transition", { topology, settings, credentials, era }, { ...child, dependsOn: parts });
     this.registerOutputs({});
+  }
+
+  /**
+   * One's own application beside each server, one after the other: the first can bring its tables up to date before the
+   * next starts, and one at a time is away. No transition waits for them.
+   */
+  #createApplications(context: DeploymentContext, after: readonly pulumi.Resource[]): void {
+    let before = after;
+    for (const application of context.topology.applications) {
+      const { ready } = new OwnApplication(
+        application.node,
+        { context, application },
+        { parent: this, dependsOn: [...before] },
+      );
+      before = [ready];
+    }
   }
 
   /** One image for each kind of node on each host that runs such a node. */

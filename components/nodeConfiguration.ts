@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { ConfigurationFile } from "../core/render/files.ts";
 import { fingerprint, renderNode } from "../core/render/node.ts";
-import type { DatabaseNode, GatewayNode, ServerNode } from "../core/topology.ts";
+import type { AnyNode, DatabaseNode, GatewayNode, ServerNode } from "../core/topology.ts";
 import { resourceName } from "./container.ts";
 import type { DeploymentContext } from "./context.ts";
 import { runScript } from "./script.ts";
@@ -19,10 +20,7 @@ export function configureNode(
   container: docker.Container,
   parent: pulumi.Resource,
 ): command.local.Command {
-  const { topology, settings, credentials } = context;
-  const files = pulumi
-    .all([credentials.all, credentials.certificate(node.node)])
-    .apply(([all, certificate]) => renderNode(node, { topology, settings, credentials: all, certificate }));
+  const files = filesOf(context, node);
   return new command.local.Command(
     `configure-${resourceName(context, node)}`,
     {
@@ -33,10 +31,7 @@ export function configureNode(
         CONTAINER: node.containerName,
         CONTAINER_ID: container.id,
         KIND: node.kind,
-        FINGERPRINT: pulumi.unsecret(files.apply((all) => fingerprint(all))),
-        FILES: pulumi.unsecret(
-          files.apply((all) => all.map(({ name, content }) => `${name}:${shortHash(content)}`).join(" ")),
-        ),
+        ...namesOf(files),
       },
       addPreviousOutputInEnv: false,
       logging: "stderr",
@@ -47,6 +42,26 @@ export function configureNode(
       customTimeouts: { create: "2m", update: "2m" },
     },
   );
+}
+
+/** A node's configuration; secret. */
+export function filesOf(
+  { topology, settings, credentials }: DeploymentContext,
+  node: AnyNode,
+): pulumi.Output<readonly ConfigurationFile[]> {
+  return pulumi
+    .all([credentials.all, credentials.certificate(node.node)])
+    .apply(([all, certificate]) => renderNode(node, { topology, settings, credentials: all, certificate }));
+}
+
+/** What may be seen of files: a name for all of them, and a hash of each that is too short to tell anything. */
+export function namesOf(files: pulumi.Output<readonly ConfigurationFile[]>) {
+  return {
+    FINGERPRINT: pulumi.unsecret(files.apply((all) => fingerprint(all))),
+    FILES: pulumi.unsecret(
+      files.apply((all) => all.map(({ name, content }) => `${name}:${shortHash(content)}`).join(" ")),
+    ),
+  };
 }
 
 function shortHash(content: string): string {

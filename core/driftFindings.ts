@@ -29,6 +29,7 @@ function detachedFindings(topology: Topology, observation: Observation): Finding
   const containers = new Map<string, Observation["gateway"]>([
     ...observation.databases.map(({ name, container }) => [`${name}-database`, container] as const),
     ...observation.servers.map(({ name, container }) => [`${name}-server`, container] as const),
+    ...observation.applications.map(({ name, container }) => [`${name}-application`, container] as const),
     ["gateway", observation.gateway] as const,
   ]);
   return allNodes(topology).flatMap(({ node, host }) => {

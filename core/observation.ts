@@ -167,11 +167,29 @@ export interface CertificateObservation {
   readonly problem: string | null;
 }
 
+/** What the gateway finds of an application of one's own. */
+export interface ApplicationHealth {
+  readonly isWell: boolean;
+  /** As HAProxy says it: `UP, L4OK`. */
+  readonly detail: string;
+  /** For how long it has been so. */
+  readonly seconds: number;
+}
+
+/** One's own application beside a server. */
+export interface ApplicationObservation {
+  readonly name: ServerName;
+  readonly observedAt: string;
+  readonly container: Observed<ContainerObservation>;
+  readonly health: Observed<ApplicationHealth>;
+}
+
 /** One round of observations of a whole deployment. */
 export interface Observation {
   readonly observedAt: string;
   readonly databases: readonly DatabaseObservation[];
   readonly servers: readonly ServerObservation[];
+  readonly applications: readonly ApplicationObservation[];
   readonly gateway: Observed<ContainerObservation>;
   readonly networks: readonly NetworkObservation[];
   /** Of every node by its name, and of the authority that is in use (`authority`). Empty where they were not asked for. */

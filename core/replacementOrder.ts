@@ -7,13 +7,15 @@ const serversInTurn = ["secondary", "primary", "read-only"];
 
 /**
  * The order in which the containers of a deployment are made anew, one at a time: the standby before the writable
- * database, so that a new image or limit is tried where nobody writes; then the servers; the gateway last.
+ * database, so that a new image or limit is tried where nobody writes; then the servers and the gateway; applications of one's own last.
  *
  * @returns names of nodes
  */
 export function replacementOrder(topology: Topology, writable: DatabaseName): readonly string[] {
   const turnOf = (node: ReturnType<typeof allNodes>[number]) => {
     if (node.kind === "gateway") return 10;
+    // Each beside its server, and each only once the gateway finds the one before well.
+    if (node.kind === "application") return 11;
     if (node.kind === "server") return 2 + serversInTurn.indexOf(node.name);
     return node.name === writable ? 1 : 0;
   };

@@ -1,5 +1,6 @@
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
+import { applicationProblems, applicationSchema } from "./applicationSettings.ts";
 import { hostProblems } from "./hostRules.ts";
 import { parameterProblem } from "./parameterCatalogue.ts";
 import { managedParameters, parameterText } from "./postgresParameters.ts";
@@ -21,6 +22,9 @@ export const defaultPorts = {
   "primary-server": 8451,
   "secondary-server": 8452,
   "read-only-server": 8453,
+  "primary-application": 8461,
+  "secondary-application": 8462,
+  "read-only-application": 8463,
   "shared-database": 5451,
   "read-only-database": 5452,
 } as const;
@@ -63,11 +67,15 @@ export const settingsSchema = z.strictObject({
       "primary-server": port.default(defaultPorts["primary-server"]),
       "secondary-server": port.default(defaultPorts["secondary-server"]),
       "read-only-server": port.default(defaultPorts["read-only-server"]),
+      "primary-application": port.default(defaultPorts["primary-application"]),
+      "secondary-application": port.default(defaultPorts["secondary-application"]),
+      "read-only-application": port.default(defaultPorts["read-only-application"]),
       "shared-database": port.default(defaultPorts["shared-database"]),
       "read-only-database": port.default(defaultPorts["read-only-database"]),
     })
     .prefault({}),
   displayNames: z.partialRecord(z.enum(serverNames), z.string().min(1).max(60)).default({}),
+  application: applicationSchema.prefault({}),
   postgresParameters: z.record(z.string(), parameterValue).default({}),
   imageRevision: z
     .string()
@@ -207,6 +215,8 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
   const problems: Problem[] = [];
   const byPort = new Map<number, string>();
   for (const [name, number] of Object.entries(settings.ports)) {
+    // Nothing listens there.
+    if (name.endsWith("-application") && settings.application.image === "") continue;
     const other = byPort.get(number);
     if (other)
       problems.push({
@@ -219,6 +229,7 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
   }
   problems.push(...hostProblems(settings, configNamespace));
   problems.push(...memoryProblems(settings, configNamespace));
+  problems.push(...applicationProblems(settings, configNamespace));
   problems.push(...transitionProblems(settings));
   if (settings.model === "secondary" && settings.giveUpVolume.startsWith("shared-"))
     problems.push({

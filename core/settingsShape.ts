@@ -4,6 +4,7 @@ import { z } from "zod";
 export interface Shape {
   readonly type?: string | readonly string[];
   readonly default?: unknown;
+  readonly description?: string;
   readonly enum?: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;

@@ -48,7 +48,7 @@ function fieldRow(key: string, name: string, field: Shape): string {
     String(field.type),
     field.default === undefined ? "" : defaultText(field.default),
     valuesOf(field),
-    "",
+    field.description ?? "",
   );
 }
 

@@ -2,6 +2,7 @@ import { type CertificateStatus, certificateFindings, certificateStatus } from "
 import { driftFindings } from "./driftFindings.ts";
 import { lsnDistance } from "./lsn.ts";
 import type {
+  ApplicationObservation,
   DatabaseObservation,
   Observation,
   PostgresObservation,
@@ -62,6 +63,17 @@ export interface ServerStatus {
   readonly pack: ServerPack | null;
 }
 
+/** One's own application beside a server. */
+export interface ApplicationStatus {
+  readonly name: ServerName;
+  readonly state: "well" | "unwell" | "down" | "unknown";
+  /** ISO time since which its container is in this state; null where it is not known. */
+  readonly since: string | null;
+  readonly observedAt: string;
+  /** Why it is not well. */
+  readonly detail: string | null;
+}
+
 /** Something that is not as declared, and the way out. */
 export interface Finding {
   readonly subject: string;
@@ -82,6 +94,8 @@ export interface Status {
   readonly transition: RunningTransition | null;
   readonly databases: readonly DatabaseStatus[];
   readonly servers: readonly ServerStatus[];
+  /** One's own applications, one beside each server; none where the servers are it themselves. */
+  readonly applications: readonly ApplicationStatus[];
   readonly gateway: { readonly reachable: boolean; readonly detail: string | null };
   /** Until when the nodes and the authority are trusted. */
   readonly certificates: readonly CertificateStatus[];
@@ -102,6 +116,7 @@ export function judge(topology: Topology, observation: Observation): Status {
     databaseStatus(topology, database, writable[0]?.postgres),
   );
   const servers = observation.servers.map((server) => serverStatus(server, writable[0]?.name));
+  const applications = observation.applications.map(applicationStatus);
   const gateway =
     observation.gateway.known && observation.gateway.value.state === "running"
       ? { reachable: true, detail: null }
@@ -114,7 +129,7 @@ export function judge(topology: Topology, observation: Observation): Status {
   const transition = writable[0]?.postgres.transition ?? runningTransition(observation);
   const { observedAt } = observation;
   const names = writable.map(({ name }) => name);
-  const seen = { writable: names, databases, servers, gateway, transition, observedAt };
+  const seen = { writable: names, databases, servers, applications, gateway, transition, observedAt };
   const more = [...driftFindings(topology, observation), ...certificateFindings(observation)];
   const certificates = certificateStatus(observation);
   return { version: statusVersion, ...conclude(topology, seen, more), certificates };
@@ -231,6 +246,29 @@ function serverStatus(observed: ServerObservation, writable: DatabaseName | unde
     role: "down",
     since: since ?? null,
     detail: state === "running" ? observed.health.reason : `its container is ${state}`,
+  };
+}
+
+/** Its container first: what the gateway finds of one that does not run is only that. */
+function applicationStatus({
+  name,
+  observedAt,
+  container,
+  health,
+}: ApplicationObservation): ApplicationStatus {
+  const base = { name, observedAt };
+  if (!container.known) return { ...base, state: "unknown", since: null, detail: container.reason };
+  const since = container.value.since ?? null;
+  const { state } = container.value;
+  if (state !== "running") return { ...base, state: "down", since, detail: `its container is ${state}` };
+  if (!health.known) return { ...base, state: "unknown", since, detail: health.reason };
+  if (health.value.isWell) return { ...base, state: "well", since, detail: null };
+  const { detail, seconds } = health.value;
+  return {
+    ...base,
+    state: "unwell",
+    since,
+    detail: `the gateway finds it ${detail}, for ${seconds} s`,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { DatabaseStatus, Finding, ServerStatus, Status } from "./status.ts";
+import type { ApplicationStatus, DatabaseStatus, Finding, ServerStatus, Status } from "./status.ts";
 import type { Declared } from "./verdict.ts";
 import type { DatabaseName } from "./vocabulary.ts";
 
@@ -8,13 +8,16 @@ const lagLimitBytes = 64 * 1024 * 1024;
 /** Everything that is not as declared, each with the way out. */
 export function findAll(
   declared: Declared,
-  seen: Pick<Status, "databases" | "servers" | "gateway"> & { readonly writable: readonly DatabaseName[] },
+  seen: Pick<Status, "databases" | "servers" | "applications" | "gateway"> & {
+    readonly writable: readonly DatabaseName[];
+  },
 ): readonly Finding[] {
   return [
     ...writableFindings(seen.writable),
     ...seen.databases.flatMap((database) => databaseFindings(declared, database)),
     ...seen.servers.flatMap((server) => serverFindings(declared, server)),
     ...packFindings(seen.servers),
+    ...seen.applications.flatMap((application) => applicationFindings(declared, application)),
     ...gatewayFindings(declared, seen.gateway),
     ...synchronousFindings(declared, seen.databases),
     ...degenerateFindings(seen.writable, seen.databases),
@@ -162,6 +165,22 @@ function serverFindings(declared: Declared, server: ServerStatus): Finding[] {
         server.role === "down"
           ? startRemedy(containerName)
           : `Look at what it says: docker logs ${containerName}`,
+    },
+  ];
+}
+
+function applicationFindings(declared: Declared, application: ApplicationStatus): Finding[] {
+  const { name, state, detail } = application;
+  if (state === "well") return [];
+  const containerName = declared.applications.find((node) => node.name === name)?.containerName ?? name;
+  return [
+    {
+      subject: `${name} application`,
+      problem: `is ${state}${detail ? ` (${detail})` : ""}`,
+      remedy:
+        state === "unwell"
+          ? `Look at what it says: docker logs ${containerName}`
+          : startRemedy(containerName),
     },
   ];
 }

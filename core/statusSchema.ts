@@ -55,6 +55,15 @@ export const statusSchema: z.ZodType<Status> = z.strictObject({
         .nullable(),
     }),
   ),
+  applications: z.array(
+    z.strictObject({
+      name: z.enum(serverNames),
+      state: z.enum(["well", "unwell", "down", "unknown"]),
+      since: z.string().nullable(),
+      observedAt: time,
+      detail: z.string().nullable(),
+    }),
+  ),
   gateway: z.strictObject({ reachable: z.boolean(), detail: z.string().nullable() }),
   certificates: z.array(
     z.strictObject({ of: z.string(), expiresAt: time.nullable(), detail: z.string().nullable() }),

@@ -7,6 +7,9 @@ export const internalPorts = { database: 5432, server: 8443, gateway: 8443, stat
 /** Name of the application's database. */
 export const applicationDatabase = "vault";
 
+/** The database of one's own application, and the role that owns it. */
+export const ownDatabase = { name: "application", owner: "application_owner" } as const;
+
 /** A Docker engine. */
 export interface Host {
   readonly name: string;
@@ -22,7 +25,7 @@ export interface Host {
 export interface Node {
   /** Name within the stack, also the DNS alias: `shared-database`, `primary-server`, `gateway`. Never a role. */
   readonly node: string;
-  readonly kind: "database" | "server" | "gateway";
+  readonly kind: "database" | "server" | "gateway" | "application";
   readonly host: Host;
   readonly containerName: string;
   /** The volume with the node's configuration and what it has to remember. */
@@ -52,6 +55,20 @@ export interface GatewayNode extends Node {
   readonly statistics: { readonly address: string; readonly port: number };
 }
 
+/** One's own application beside a server (docs/your-application.md). */
+export interface ApplicationNode extends Node {
+  readonly kind: "application";
+  /** The server beside which it runs. */
+  readonly name: ServerName;
+  /** The port that it listens on inside its container. */
+  readonly port: number;
+  readonly protocol: "http" | "https";
+  /** What the gateway asks whether it is well; empty: a TCP connection is enough. */
+  readonly healthPath: string;
+}
+
+export type AnyNode = DatabaseNode | ServerNode | GatewayNode | ApplicationNode;
+
 /** Everything that is derived from the settings: which nodes there are, where, and how they reach each other. */
 export interface Topology {
   readonly project: string;
@@ -60,6 +77,8 @@ export interface Topology {
   readonly hosts: readonly Host[];
   readonly databases: readonly DatabaseNode[];
   readonly servers: readonly ServerNode[];
+  /** One beside each server where the stack has an application of one's own; none where the servers are it themselves. */
+  readonly applications: readonly ApplicationNode[];
   readonly gateway: GatewayNode;
   /** Whether a write is acknowledged only once the standby has it. */
   readonly synchronous: boolean;
@@ -99,9 +118,9 @@ export function deriveTopology(project: string, stack: string, settings: Setting
   const firstHost = hosts[0];
   if (!firstHost) throw new Error("settings without a host: parseSettings refuses them");
 
-  const common = (node: keyof Settings["ports"] & string) => {
-    const host = hosts.find(({ name }) => name === settings.placement[node]) ?? firstHost;
-    const address = settings.publishedAddress;
+  const common = (node: keyof Settings["ports"] & string, beside = node, onlyHere = false) => {
+    const host = hosts.find(({ name }) => name === settings.placement[beside]) ?? firstHost;
+    const address = onlyHere ? "127.0.0.1" : settings.publishedAddress;
     return {
       node,
       host,
@@ -113,6 +132,9 @@ export function deriveTopology(project: string, stack: string, settings: Setting
       ].filter((name) => name !== "0.0.0.0"),
     };
   };
+
+  const { application } = settings;
+  const applications = application.image === "" ? [] : serversOf[settings.model];
 
   return {
     project,
@@ -135,6 +157,15 @@ export function deriveTopology(project: string, stack: string, settings: Setting
       name,
       displayName: settings.displayNames[name] ?? defaultDisplayNames[name],
     })),
+    applications: applications.map((name) => ({
+      // What is not encrypted never leaves the machine, whatever else is published.
+      ...common(`${name}-application`, `${name}-server`, application.protocol === "http"),
+      kind: "application",
+      name,
+      port: application.port,
+      protocol: application.protocol,
+      healthPath: application.healthPath,
+    })),
     gateway: {
       ...common("gateway"),
       kind: "gateway",
@@ -144,7 +175,7 @@ export function deriveTopology(project: string, stack: string, settings: Setting
   };
 }
 
-/** The names of all nodes of a model. */
+/** The names of all nodes of a model, without applications of one's own. */
 export function nodeNamesOf(model: Model): readonly string[] {
   return [
     ...databasesOf[model].map((name) => `${name}-database`),
@@ -169,8 +200,24 @@ export function dataVolumeName(topology: Topology, database: Pick<Node, "node" |
 }
 
 /** Every node of the topology, databases first. */
-export function allNodes(topology: Topology): readonly (DatabaseNode | ServerNode | GatewayNode)[] {
+export function allNodes(topology: Topology): readonly AnyNode[] {
+  return [...topology.databases, ...topology.servers, ...topology.applications, topology.gateway];
+}
+
+/** Every node but applications of one's own: those of which this project knows what they present. */
+export function ownNodes(topology: Topology): readonly (DatabaseNode | ServerNode | GatewayNode)[] {
   return [...topology.databases, ...topology.servers, topology.gateway];
+}
+
+/** What the gateway leads to: the servers, or one's own application beside each. */
+export function servingNodes(topology: Topology): readonly (ServerNode | ApplicationNode)[] {
+  return topology.applications.length > 0 ? topology.applications : topology.servers;
+}
+
+/** Where the vault is asked: at the gateway, or directly where the gateway leads to one's own application. */
+export function vaultEntries(topology: Topology): readonly [ServerNode | GatewayNode, ...ServerNode[]] {
+  const [first, ...others] = topology.servers;
+  return topology.applications.length > 0 && first ? [first, ...others] : [topology.gateway];
 }
 
 /** How `from` reaches `to`: by DNS alias on the same host, by the host's address and the published port across hosts. */
@@ -198,7 +245,8 @@ export function slotName(name: DatabaseName): string {
   return name.replaceAll("-", "_");
 }
 
-function internalPortOf(node: Node): number {
+function internalPortOf(node: Node & { readonly port?: number }): number {
+  if (node.port !== undefined) return node.port;
   if (node.kind === "database") return internalPorts.database;
   return node.kind === "server" ? internalPorts.server : internalPorts.gateway;
 }

@@ -1,20 +1,21 @@
 import type { RunningTransition } from "./observation.ts";
 import type { DatabaseStatus, Finding, Status } from "./status.ts";
 import { findAll } from "./statusFindings.ts";
-import type { DatabaseNode, GatewayNode, ServerNode, Topology } from "./topology.ts";
+import type { ApplicationNode, DatabaseNode, GatewayNode, ServerNode, Topology } from "./topology.ts";
 import type { DatabaseName, Phase } from "./vocabulary.ts";
 
 /** What of the topology a verdict needs. Servers have it in their configuration, and judge by the same rules. */
 export interface Declared extends Pick<Topology, "stack" | "model" | "synchronous"> {
   readonly databases: readonly Pick<DatabaseNode, "name" | "slot" | "containerName">[];
   readonly servers: readonly Pick<ServerNode, "name" | "containerName">[];
+  readonly applications: readonly Pick<ApplicationNode, "name" | "containerName">[];
   /** Null where there is none. */
   readonly gateway: Pick<GatewayNode, "containerName"> | null;
 }
 
 /** What was seen of everything, to be judged. */
 export interface Seen
-  extends Pick<Status, "databases" | "servers" | "gateway" | "transition" | "observedAt"> {
+  extends Pick<Status, "databases" | "servers" | "applications" | "gateway" | "transition" | "observedAt"> {
   readonly writable: readonly DatabaseName[];
 }
 
@@ -27,7 +28,7 @@ export type Verdict = Omit<Status, "version" | "certificates">;
  * @param more findings that come after those of databases, servers and gateway
  */
 export function conclude(declared: Declared, seen: Seen, more: readonly Finding[] = []): Verdict {
-  const { writable, databases, servers, gateway, transition, observedAt } = seen;
+  const { writable, databases, servers, applications, gateway, transition, observedAt } = seen;
   const findings = [...findAll(declared, seen), ...more];
   const phase = phaseOf(writable, findings, transition);
   const verdict = verdictOf(writable.length, databases, findings);
@@ -41,6 +42,7 @@ export function conclude(declared: Declared, seen: Seen, more: readonly Finding[
     transition,
     databases,
     servers,
+    applications,
     gateway,
     findings,
   };

@@ -140,7 +140,8 @@ function kindOf(type: string, name: string): ResourceKind | undefined {
   }
 }
 
-const nodePattern = /(?:shared|read-only)-database|(?:primary|secondary|read-only)-server|gateway/;
+const nodePattern =
+  /(?:shared|read-only)-database|(?:primary|secondary|read-only)-(?:server|application)|gateway/;
 
 function nodeOf(kind: ResourceKind, name: string): string | null {
   if (kind === "image" || kind === "network" || kind === "engine" || kind === "unknown") return null;

@@ -1,5 +1,5 @@
 import { replacementOrder } from "../replacementOrder.ts";
-import type { Topology } from "../topology.ts";
+import { servingNodes, type Topology } from "../topology.ts";
 import type { DatabaseName } from "../vocabulary.ts";
 import type { Change } from "./change.ts";
 
@@ -91,7 +91,7 @@ function interruptionsWithout(away: Away, deployed: Deployed): Interruptions {
   const { topology } = deployed;
   const writable = deployed.writable ?? "shared";
   const isUp = (node: string) => !away.has(node);
-  const servers = topology.servers.map(({ name, node }) => ({ name, node }));
+  const servers = servingNodes(topology).map(({ name, node }) => ({ name, node }));
   const writers = servers.filter(({ name }) => writable === "read-only" || name !== "read-only");
   const databases = topology.databases.map(({ node }) => node);
 

@@ -1,5 +1,11 @@
 import { gatewayHeader } from "../gatewayToken.ts";
-import { endpoint, internalPorts, type Topology } from "../topology.ts";
+import {
+  type ApplicationNode,
+  endpoint,
+  internalPorts,
+  type ServerNode,
+  type Topology,
+} from "../topology.ts";
 import { configurationFolder } from "./files.ts";
 
 /**
@@ -19,16 +25,15 @@ export const dutyTiming = { interval: 1000, fastInterval: 200, timeout: 2000, fa
 
 /**
  * `haproxy.cfg`: one TLS entry point; primary → secondary → read-only by the servers' own health. The first server that
- * lives and is on duty serves; with none on duty, the first one alive says itself why it cannot.
+ * lives and is on duty serves; with none on duty, the first one alive says itself why it cannot. Where the stack has an
+ * application of one's own, that is asked whether it lives, and serves; of its duty the server beside it knows.
  *
  * @param token by which the servers know the gateway, and believe whom it forwards for
  */
 export function renderHaproxy(topology: Topology, token: string): string {
-  const servers = topology.servers.map((server) => {
-    const { address, port } = endpoint(topology.gateway, server);
-    const role = server.name === "read-only" ? " backup" : "";
-    return `    server ${server.name} ${address}:${port} check sni str(${server.node}) check-sni ${server.node} verifyhost ${server.node}${role}`;
-  });
+  const hasOwn = topology.applications.length > 0;
+  const isTls = topology.applications.every(({ protocol }) => protocol === "https");
+  const servers = topology.servers.map((server) => serverLine(topology, server, true));
   const choices = ["duty", "servers"].flatMap((asked) =>
     topology.servers.map(({ name }) => `    use-server ${name} if { srv_is_up(${asked}/${name}) }`),
   );
@@ -52,11 +57,7 @@ defaults
     # A reload ends a kept connection with its next answer instead of at once: no client meets a closed one.
     option idle-close-on-response
     retries 3
-    # A request whose server failed before it answered is sent to the next one. Safe for writes too: every one has an
-    # idempotency key, and the servers do the same key only once.
-    option http-buffer-request
-    retry-on conn-failure empty-response
-    timeout connect 1s
+${hasOwn ? applicationRetries : vaultRetries}    timeout connect 1s
     timeout client 60s
     timeout server 60s
     timeout http-request 10s
@@ -77,25 +78,20 @@ frontend entry
     http-response set-header Strict-Transport-Security max-age=31536000
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Forwarded-Proto https
-    http-request set-header ${gatewayHeader} ${token}
-    http-request set-header Idempotency-Key %[uuid()] if { method POST PUT PATCH DELETE } !{ req.hdr(Idempotency-Key) -m found }
-    default_backend servers
+${hasOwn ? "" : vaultHeaders(token)}    default_backend servers
 
 backend servers
-    # A kept connection spares the servers a TLS handshake for each request.
-    http-reuse always
-    # Chosen by the rules below; balanced is only what is sent again: to the other read/write server, if there is one.
+${hasOwn ? "" : vaultReuse}    # Chosen by the rules below; balanced is only what is sent again: to the other read/write server, if there is one.
     balance roundrobin
 ${choices.join("\n")}
-    default-server ${tls}
-    default-server no-check-ssl ${checks(livenessTiming)}
+${hasOwn ? applicationDefaults(topology, tls) : vaultDefaults(tls)}
     # What a server that vanished was working on is cut by TCP itself, and so sent again; its kernel answers for one that is busy.
     option srvtcpka
     srvtcpka-idle 1s
     srvtcpka-intvl 1s
     srvtcpka-cnt 2
     default-server tcp-ut 2s
-${servers.join("\n")}
+${(hasOwn ? topology.applications.map((node) => serverLine(topology, node, isTls)) : servers).join("\n")}
 
     # Without any server alive the answer is as clear as a server's own.
     errorfile 503 ${configurationFolder}/503.http
@@ -118,6 +114,56 @@ frontend statistics
     stats refresh 2s
     http-request use-service prometheus-exporter if { path /metrics }
 `;
+}
+
+const vaultRetries = `    # A request whose server failed before it answered is sent to the next one. Safe for writes too: every one has an
+    # idempotency key, and the servers do the same key only once.
+    option http-buffer-request
+    retry-on conn-failure empty-response
+`;
+
+const applicationRetries = `    # Only what has not reached an application is sent to the next one: nobody knows what a request does to it twice.
+    retry-on conn-failure
+    timeout tunnel 1h
+`;
+
+const vaultReuse = `    # A kept connection spares the servers a TLS handshake for each request.
+    http-reuse always
+`;
+
+/** By what the servers know the gateway, and a write that is sent again. */
+function vaultHeaders(token: string): string {
+  return `    http-request set-header ${gatewayHeader} ${token}
+    http-request set-header Idempotency-Key %[uuid()] if { method POST PUT PATCH DELETE } !{ req.hdr(Idempotency-Key) -m found }
+`;
+}
+
+function vaultDefaults(tls: string): string {
+  return `    default-server ${tls}
+    default-server no-check-ssl ${checks(livenessTiming)}`;
+}
+
+/** One's own applications: alive by a bare TCP connection as the servers are, or by the path that the settings name. */
+function applicationDefaults({ applications: [application] }: Topology, tls: string): string {
+  if (application?.protocol === "https" && application.healthPath === "") return vaultDefaults(tls);
+  const connection = application?.protocol === "https" ? tls : "resolvers engine init-addr last,libc,none";
+  if (!application?.healthPath)
+    return `    default-server ${connection}
+    default-server ${checks(livenessTiming)}`;
+  return `    timeout check ${dutyTiming.timeout}ms
+    option httpchk
+    http-check send meth GET uri ${application.healthPath} ver HTTP/1.1 hdr Host localhost
+    http-check expect status 200-399
+    default-server ${connection}
+    default-server ${checks(dutyTiming)}`;
+}
+
+/** A server that the gateway asks; over TLS its certificate is verified against its own name. The read-only one is the last resort. */
+function serverLine(topology: Topology, node: ServerNode | ApplicationNode, isTls: boolean): string {
+  const { address, port } = endpoint(topology.gateway, node);
+  const name = isTls ? ` sni str(${node.node}) check-sni ${node.node} verifyhost ${node.node}` : "";
+  const role = node.name === "read-only" ? " backup" : "";
+  return `    server ${node.name} ${address}:${port} check${name}${role}`;
 }
 
 function checks(timing: typeof livenessTiming | typeof dutyTiming): string {

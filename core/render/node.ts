@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Credentials, KeyPair } from "../credentials.ts";
 import { gatewayToken } from "../gatewayToken.ts";
+import { applicationFiles, applicationSecrets } from "../ownApplication.ts";
 import type { Settings } from "../settings.ts";
-import type { DatabaseNode, GatewayNode, ServerNode, Topology } from "../topology.ts";
+import type { AnyNode, DatabaseNode, ServerNode, Topology } from "../topology.ts";
 import { renderDatabaseNode } from "./databaseNode.ts";
 import type { ConfigurationFile } from "./files.ts";
 import { renderHaproxy, renderUnavailable } from "./haproxy.ts";
@@ -24,10 +25,7 @@ export interface RenderInput {
  * The whole configuration folder of a node. A pure function, and the only place where configuration files come from:
  * the same input gives the same files, byte for byte.
  */
-export function renderNode(
-  node: DatabaseNode | ServerNode | GatewayNode,
-  input: RenderInput,
-): readonly ConfigurationFile[] {
+export function renderNode(node: AnyNode, input: RenderInput): readonly ConfigurationFile[] {
   switch (node.kind) {
     case "database":
       return databaseFiles(node, input);
@@ -35,6 +33,11 @@ export function renderNode(
       return serverFiles(node, input);
     case "gateway":
       return gatewayFiles(input);
+    case "application":
+      return [
+        ...applicationFiles(input.topology, node, applicationSecrets(input.credentials.encryptionKeys[0])),
+        ...tlsFiles(input.credentials, input.certificate),
+      ];
   }
 }
 
@@ -56,11 +59,16 @@ function databaseFiles(database: DatabaseNode, input: RenderInput): readonly Con
     { name: "postgresql.conf", content: renderPostgresqlConf(database, settings) },
     { name: "pg_hba.conf", content: renderPgHba(topology) },
     { name: "pg_ident.conf", content: "" },
-    { name: "roles.sql", content: renderRolesSql(credentials) },
+    { name: "roles.sql", content: renderRolesSql(credentials, ownApplicationSecrets(input)) },
     { name: "slots.sql", content: renderSlotsSql(topology, database) },
     { name: "pgpass", content: passwords },
     ...tlsFiles(credentials, certificate),
   ];
+}
+
+/** Undefined where the stack has no application of one's own. */
+function ownApplicationSecrets({ topology, credentials }: RenderInput) {
+  return topology.applications.length > 0 ? applicationSecrets(credentials.encryptionKeys[0]) : undefined;
 }
 
 function serverFiles(server: ServerNode, input: RenderInput): readonly ConfigurationFile[] {

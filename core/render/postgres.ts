@@ -1,6 +1,6 @@
 import { effectiveParameters } from "../postgresParameters.ts";
 import type { Settings } from "../settings.ts";
-import { applicationDatabase, type DatabaseNode, type Topology } from "../topology.ts";
+import { applicationDatabase, type DatabaseNode, ownDatabase, type Topology } from "../topology.ts";
 import { configurationFolder, restartFile, stateFolder, synchronousFile } from "./files.ts";
 
 /** `postgresql.conf` of a database: the same for every node but for the name it shows. */
@@ -49,6 +49,7 @@ export function renderPgHba(topology: Topology): string {
     ["postgres", "rewind"],
     [`postgres,${applicationDatabase}`, "monitoring"],
     [`postgres,${applicationDatabase}`, "operator"],
+    ...(topology.applications.length > 0 ? [[ownDatabase.name, ownDatabase.owner] as [string, string]] : []),
   ];
   const lines = duties.flatMap(([database, role]) =>
     (role === "monitoring" || role === "operator" ? operatorSources : sources).map(

@@ -1,5 +1,6 @@
 import type { Credentials } from "../credentials.ts";
-import { applicationDatabase } from "../topology.ts";
+import type { ApplicationSecrets } from "../ownApplication.ts";
+import { applicationDatabase, ownDatabase } from "../topology.ts";
 import { type DatabaseRole, databaseRoles, transitionLockKey } from "../vocabulary.ts";
 import { scramVerifier } from "./scram.ts";
 
@@ -29,15 +30,16 @@ const operatorFunctions = ["pg_catalog.pg_promote(boolean, integer)", "pg_catalo
 /**
  * The SQL that brings roles, the application's database and grants to what they have to be. Idempotent; run as
  * superuser over the local socket of the writable database. Holds SCRAM verifiers, no passwords.
+ *
+ * @param own secrets of one's own application, where the stack has one
  */
-export function renderRolesSql(credentials: Pick<Credentials, "passwords" | "salts">): string {
-  const roles = databaseRoles.flatMap((role) => {
-    const verifier = scramVerifier(credentials.passwords[role][0], credentials.salts[role]);
-    return [
-      `SELECT 'CREATE ROLE "${role}"' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') \\gexec`,
-      `ALTER ROLE "${role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS ${attributes[role]} PASSWORD '${verifier}';`,
-    ];
-  });
+export function renderRolesSql(
+  credentials: Pick<Credentials, "passwords" | "salts">,
+  own?: ApplicationSecrets,
+): string {
+  const roles = databaseRoles.flatMap((role) =>
+    roleStatements(role, attributes[role], credentials.passwords[role][0], credentials.salts[role]),
+  );
   return [
     "\\set ON_ERROR_STOP on",
     "\\set QUIET on",
@@ -54,10 +56,29 @@ export function renderRolesSql(credentials: Pick<Credentials, "passwords" | "sal
     "GRANT pg_checkpoint TO operator;",
     ...rewindFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO rewind;`),
     ...operatorFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO operator;`),
+    ...(own ? ownApplicationStatements(own) : []),
     `\\connect "${applicationDatabase}"`,
     ...continuitySchema,
     "",
   ].join("\n");
+}
+
+function roleStatements(role: string, attributes: string, password: string, salt: string): string[] {
+  const verifier = scramVerifier(password, salt);
+  return [
+    `SELECT 'CREATE ROLE "${role}"' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') \\gexec`,
+    `ALTER ROLE "${role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS ${attributes} PASSWORD '${verifier}';`,
+  ];
+}
+
+/** One's own application has a database to itself: its role may do anything there and connect nowhere else. */
+function ownApplicationStatements({ password, salt }: ApplicationSecrets): string[] {
+  const { name, owner } = ownDatabase;
+  return [
+    ...roleStatements(owner, "CONNECTION LIMIT 150", password, salt),
+    `SELECT 'CREATE DATABASE "${name}" OWNER "${owner}"' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${name}') \\gexec`,
+    `REVOKE ALL ON DATABASE "${name}" FROM PUBLIC;`,
+  ];
 }
 
 /**

@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import type { DatabaseStatus, ServerStatus, Status } from "../../core/status.ts";
+import type { ApplicationStatus, DatabaseStatus, ServerStatus, Status } from "../../core/status.ts";
 import { colours } from "./colours.ts";
 
 /** The status as tables for a person. */
@@ -38,6 +38,7 @@ function databaseTable(databases: readonly DatabaseStatus[]): string {
 function serverTable(status: Status): string {
   const table = newTable(["server", "role", "expected", "database", "since"]);
   for (const server of status.servers) table.push(serverRow(server));
+  for (const application of status.applications) table.push(applicationRow(application));
   table.push([
     "gateway",
     status.gateway.reachable ? colours.green("running") : colours.red("down"),
@@ -65,6 +66,10 @@ function certificateLine({ certificates }: Status): string {
     .sort((a, b) => (a.expiresAt < b.expiresAt ? -1 : 1));
   const until = (end: { expiresAt: string } | undefined) => end?.expiresAt.slice(0, 10) ?? "unknown";
   return `certificates: valid until ${until(nodes[0])}, their authority until ${until(ends.find(({ of }) => of === "authority"))}`;
+}
+
+function applicationRow({ name, state, since }: ApplicationStatus): string[] {
+  return [`${name} application`, roleText(state, "well"), "well", "-", sinceText(since)];
 }
 
 function findingLines({ findings }: Status): string[] {

@@ -54,18 +54,19 @@ export interface PutEntry {
 
 /**
  * Puts files and folders into a container, running or stopped, below a folder that exists there. Everything belongs
- * to the node's user; files are 0600 and folders 0700 unless said otherwise.
+ * to the node's user, unless another is given; files are 0600 and folders 0700 unless said otherwise.
  */
 export async function putFiles(
   container: Docker.Container,
   folder: string,
   entries: readonly PutEntry[],
+  owner = nodeUser,
 ): Promise<void> {
   const archive = pack();
   for (const { path, content, mode } of entries) {
     if (content === undefined)
-      archive.entry({ name: path, type: "directory", mode: mode ?? 0o700, ...nodeUser, mtime: new Date() });
-    else archive.entry({ name: path, mode: mode ?? 0o600, ...nodeUser, mtime: new Date() }, content);
+      archive.entry({ name: path, type: "directory", mode: mode ?? 0o700, ...owner, mtime: new Date() });
+    else archive.entry({ name: path, mode: mode ?? 0o600, ...owner, mtime: new Date() }, content);
   }
   archive.finalize();
   const chunks: Buffer[] = [];

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Agent, request } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import { vaultEntries } from "../../core/topology.ts";
 import type { DeployedStack } from "../cli/pulumi.ts";
 
 /** A request that was not acknowledged; the same write is sent again with the same key. */
@@ -40,7 +41,8 @@ export interface LoadOptions {
 const answerSeconds = 30;
 
 /**
- * Clients that write unique values through the gateway, each one after the other over one kept connection, as many as
+ * Clients that write unique values through the gateway (where that leads to one's own application, through the first
+ * server), each one after the other over one kept connection, as many as
  * are acknowledged. A write that is not acknowledged is sent again, with the same idempotency key, until it is: as a
  * good client does; it counts as failed all the same. Remembers every acknowledged write, to be compared with what is
  * there at the end (`compareWithDatabase`).
@@ -168,13 +170,14 @@ export class WriteLoad {
 
   #send(agent: Agent, name: string): Promise<{ status: number; body: string }> {
     const { topology, adminToken } = this.#stack;
+    const [entry] = vaultEntries(topology);
     const payload = JSON.stringify({ name, account: "load", secret: name });
     return new Promise((resolve, reject) => {
       const outgoing = request(
         {
-          host: topology.gateway.published.address,
-          port: topology.gateway.published.port,
-          servername: topology.gateway.node,
+          host: entry.published.address,
+          port: entry.published.port,
+          servername: entry.node,
           agent,
           method: "POST",
           path: "/api/resources",

@@ -3,6 +3,7 @@ import type { Override } from "../../core/autoConf.ts";
 import type { Password } from "../../core/credentials.ts";
 import { intentSchema } from "../../core/intent.ts";
 import {
+  type ApplicationObservation,
   type ContainerObservation,
   type DatabaseObservation,
   known,
@@ -16,9 +17,10 @@ import {
   unknown,
 } from "../../core/observation.ts";
 import { stateFolder } from "../../core/render/files.ts";
-import { allNodes, type DatabaseNode, type ServerNode, type Topology } from "../../core/topology.ts";
+import { type DatabaseNode, ownNodes, type ServerNode, type Topology } from "../../core/topology.ts";
 import { readContainerFolder } from "../docker/container.ts";
 import { connectEngine } from "../docker/engine.ts";
+import { observeApplicationHealth } from "./applications.ts";
 import { authorityCertificate, observeCertificate } from "./certificate.ts";
 import { messageOf, observeContainer, observeNetwork } from "./container.ts";
 import { observeOverrides } from "./overrides.ts";
@@ -46,9 +48,10 @@ export async function observe(
   purpose: Purpose = "status",
 ): Promise<Observation> {
   const observedAt = new Date().toISOString();
-  const [databases, servers, gateway, networks, certificates] = await Promise.all([
+  const [databases, servers, applications, gateway, networks, certificates] = await Promise.all([
     Promise.all(topology.databases.map((database) => observeDatabase(database, access, purpose))),
     Promise.all(topology.servers.map((server) => observeServer(server, access, purpose))),
+    purpose === "plan" ? [] : observeApplications(topology),
     purpose === "plan"
       ? notAsked<ContainerObservation>()
       : observeContainer(containerOf(topology.gateway), topology.gateway.host.network),
@@ -61,12 +64,13 @@ export async function observe(
     ),
     purpose === "plan" ? [] : observeCertificates(topology, access.caCertificate),
   ]);
-  return { observedAt, databases, servers, gateway, networks, certificates };
+  return { observedAt, databases, servers, applications, gateway, networks, certificates };
 }
 
+/** Of every node that the project itself lets speak TLS: what an application of one's own presents is its own matter. */
 async function observeCertificates(topology: Topology, ca: string): Promise<Observation["certificates"]> {
   const nodes = await Promise.all(
-    allNodes(topology).map(async (node) => ({ of: node.node, seen: await observeCertificate(node, ca) })),
+    ownNodes(topology).map(async (node) => ({ of: node.node, seen: await observeCertificate(node, ca) })),
   );
   return [...nodes, { of: "authority", seen: authorityCertificate(ca) }];
 }
@@ -126,6 +130,22 @@ async function observeServer(
     observeWitness(server, access.caCertificate),
   ]);
   return { name: server.name, observedAt, container, health, witness };
+}
+
+/** One's own applications: their containers, and what the gateway finds of them. */
+async function observeApplications(topology: Topology): Promise<readonly ApplicationObservation[]> {
+  if (topology.applications.length === 0) return [];
+  const observedAt = new Date().toISOString();
+  const [health, ...containers] = await Promise.all([
+    observeApplicationHealth(containerOf(topology.gateway)),
+    ...topology.applications.map((node) => observeContainer(containerOf(node), node.host.network)),
+  ]);
+  return topology.applications.map(({ name }, index) => ({
+    name,
+    observedAt,
+    container: containers[index] ?? unknown("not observed"),
+    health: health.get(name) ?? unknown("the gateway does not know of it"),
+  }));
 }
 
 const stateFiles = ["intent.json", "node-state.json", "stopped.json"] as const;

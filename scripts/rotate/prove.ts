@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Rotatable } from "../../core/rotation.ts";
-import { allNodes } from "../../core/topology.ts";
+import { ownNodes } from "../../core/topology.ts";
 import type { DeployedStack } from "../cli/pulumi.ts";
 import { observeCertificate } from "../observe/certificate.ts";
 import { messageOf } from "../observe/container.ts";
@@ -59,7 +59,7 @@ async function proveCertificates(
   { topology, access }: DeployedStack,
 ): Promise<readonly Check[]> {
   const nodes = await Promise.all(
-    allNodes(topology).map(async (node) => {
+    ownNodes(topology).map(async (node) => {
       const what = `the certificate of ${node.node}`;
       const seen = await observeCertificate(node, access.caCertificate);
       if (!seen.known) return { what, ok: false, detail: seen.reason };

@@ -81,7 +81,8 @@ async function modelChange(topology: Topology): Promise<{ reason: string; remedy
         },
       });
       for (const { Labels } of containers)
-        if (Labels["pg-continuity.node"]) deployed.add(Labels["pg-continuity.node"]);
+        if (Labels["pg-continuity.node"] && Labels["pg-continuity.kind"] !== "application")
+          deployed.add(Labels["pg-continuity.node"]);
     } catch {
       // A host that cannot be asked: its nodes are not known, so nothing can be said of a change.
       return undefined;

@@ -47,11 +47,13 @@ export function overviewOf(input: OverviewInput): Overview {
     deployment.gateway === null
       ? null
       : { reachable: input.gateway.reachable, detail: gatewayDetail(input.gateway) };
-  const declared: Declared = { stack: input.stack, ...deployment };
+  // Of an application of one's own the servers know nothing: its container and the gateway's word are seen from outside.
+  const declared: Declared = { stack: input.stack, ...deployment, applications: [] };
   const verdict = conclude(declared, {
     writable: claimants(cluster),
     databases: databases.map((tile) => databaseStatus(input, tile, observedAt)),
     servers: servers.map((tile) => serverStatus(input, tile, observedAt)),
+    applications: [],
     gateway: gateway ?? { reachable: true, detail: null },
     transition,
     observedAt,

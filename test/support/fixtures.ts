@@ -65,6 +65,12 @@ export function healthyObservation(topology: Topology): Observation {
     observedAt: time,
     databases: topology.databases.map(({ name }) => observedDatabase(name)),
     servers: topology.servers.map(({ name }) => observedServer(name)),
+    applications: topology.applications.map(({ name }) => ({
+      name,
+      observedAt: time,
+      container: known({ state: "running", since: time }),
+      health: known({ isWell: true, detail: "UP, L4OK", seconds: 60 }),
+    })),
     gateway: known({ state: "running", since: time }),
     certificates: [...allNodes(topology).map(({ node }) => node), "authority"].map((of) => ({
       of,

@@ -63,6 +63,7 @@ export function observeWorld(world: World): Observation {
     observedAt: at,
     databases: databasesOf(world).map((database) => observeDatabase(world, database)),
     servers: [],
+    applications: [],
     gateway: unknown("not simulated"),
     networks: [],
     certificates: [],
