@@ -25,7 +25,7 @@ interface Login {
 
 /**
  * Every secret of a stack: certificate authority, one certificate a node, passwords, encryption key, administrator's
- * token. Each is made once and kept, encrypted, in the state (Pulumi's Stash: the first value stays until the
+ * token, seed of the secrets of one's own application. Each is made once and kept, encrypted, in the state (Pulumi's Stash: the first value stays until the
  * resource is replaced). A node's certificate is issued again when its names change.
  *
  * Passwords, certificates and the key have generations, which the config counts: another number is another resource,
@@ -57,6 +57,9 @@ export class CredentialStore extends pulumi.ComponentResource {
     );
     const encryptionKeys = this.#encryptionKeys(name, key);
     const adminToken = this.#keep(`${name}-admin-token`, randomSecret(), { protect: true });
+    const applicationSeed = this.#keep(`${name}-application-seed`, toBase64(randomSecret(), 32), {
+      protect: true,
+    });
 
     this.#certificates = new Map(
       allNodes(topology).map(({ node, certificateNames }) => {
@@ -84,6 +87,7 @@ export class CredentialStore extends pulumi.ComponentResource {
         salts: forEachRole((role) => logins[role].apply(([inUse]) => inUse.salt)),
         encryptionKeys: together(encryptionKeys),
         adminToken,
+        applicationSeed,
       }),
     );
     this.registerOutputs({});

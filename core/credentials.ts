@@ -22,4 +22,6 @@ export interface Credentials {
   /** 32 bytes each, base64. */
   readonly encryptionKeys: Accepted<string>;
   readonly adminToken: string;
+  /** 32 bytes, base64: what the secrets of one's own application are derived from. */
+  readonly applicationSeed: string;
 }

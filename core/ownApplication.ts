@@ -17,13 +17,12 @@ export interface ApplicationSecrets {
 }
 
 /**
- * Derived one-way from the stack's encryption key, as the gateway's token is: nothing more to keep, and the same again
- * when an application comes back.
+ * Derived one-way from one seed: the same again when an application comes back, and untouched by the rotation of others.
  *
- * @param encryptionKey 32 bytes, base64
+ * @param seed 32 bytes, base64
  */
-export function applicationSecrets(encryptionKey: string): ApplicationSecrets {
-  const key = Buffer.from(encryptionKey, "base64");
+export function applicationSecrets(seed: string): ApplicationSecrets {
+  const key = Buffer.from(seed, "base64");
   const derive = (what: string, bytes: number) =>
     Buffer.from(hkdfSync("sha256", key, "", `pg-continuity/own-application/${what}/1`, bytes));
   return {

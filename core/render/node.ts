@@ -35,7 +35,7 @@ export function renderNode(node: AnyNode, input: RenderInput): readonly Configur
       return gatewayFiles(input);
     case "application":
       return [
-        ...applicationFiles(input.topology, node, applicationSecrets(input.credentials.encryptionKeys[0])),
+        ...applicationFiles(input.topology, node, applicationSecrets(input.credentials.applicationSeed)),
         ...tlsFiles(input.credentials, input.certificate),
       ];
   }
@@ -68,7 +68,7 @@ function databaseFiles(database: DatabaseNode, input: RenderInput): readonly Con
 
 /** Undefined where the stack has no application of one's own. */
 function ownApplicationSecrets({ topology, credentials }: RenderInput) {
-  return topology.applications.length > 0 ? applicationSecrets(credentials.encryptionKeys[0]) : undefined;
+  return topology.applications.length > 0 ? applicationSecrets(credentials.applicationSeed) : undefined;
 }
 
 function serverFiles(server: ServerNode, input: RenderInput): readonly ConfigurationFile[] {

@@ -31,12 +31,12 @@ function writing(dns: PowerDns, prefix: string): () => Promise<readonly string[]
 }
 
 /** The stack's encryption key, out of its state. */
-async function encryptionKeyOf(deployment: Deployment): Promise<string> {
+async function seedOf(deployment: Deployment): Promise<string> {
   const { stdout } = await deployment.pulumi(["stack", "export", "--show-secrets"]);
   const { resources } = JSON.parse(stdout).deployment as {
     resources: { urn: string; outputs?: { output?: { plaintext?: string } } }[];
   };
-  const found = resources.find(({ urn }) => urn.endsWith("::credentials-encryption-key"));
+  const found = resources.find(({ urn }) => urn.endsWith("::credentials-application-seed"));
   return JSON.parse(found?.outputs?.output?.plaintext ?? "null");
 }
 
@@ -80,7 +80,7 @@ describe.sequential("an application that somebody else has made (PowerDNS)", () 
   });
 
   it("has its secrets in files of its user, and nowhere that others look", async () => {
-    const { password, secretKey } = applicationSecrets(await encryptionKeyOf(deployment));
+    const { password, secretKey } = applicationSecrets(await seedOf(deployment));
     const read = async (file: string) =>
       (await nodes.exec("primary-application", "cat", `/run/secrets/pg-continuity/${file}`)).stdout;
     expect(await read("secret-key")).toBe(secretKey);

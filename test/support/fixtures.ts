@@ -50,6 +50,7 @@ export const credentials: Credentials = {
   passwords: forEachRole((role) => [`password-of-${role}`]),
   salts: forEachRole((role) => Buffer.from(`salt-of-${role}-16by`).toString("base64")),
   encryptionKeys: [Buffer.alloc(32, 7).toString("base64")],
+  applicationSeed: Buffer.alloc(32, 9).toString("base64"),
   adminToken: "token-of-the-administrator",
 };
 

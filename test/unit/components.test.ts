@@ -149,7 +149,7 @@ describe("a full deployment", () => {
   });
 
   it("hands every stash its value as a secret, and keeps the first", () => {
-    expect(ofType(stash)).toHaveLength(16);
+    expect(ofType(stash)).toHaveLength(17);
     for (const { secretInputs, options } of ofType(stash)) {
       expect([...secretInputs]).toEqual(["input"]);
       expect(options.ignoreChanges).toEqual(["input"]);

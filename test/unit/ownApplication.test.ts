@@ -130,7 +130,7 @@ describe("the topology", () => {
 });
 
 describe("the contract", () => {
-  const secrets = applicationSecrets(credentials.encryptionKeys[0]);
+  const secrets = applicationSecrets(credentials.applicationSeed);
 
   it("leads writes to whichever database accepts them, reads to the server's own first", () => {
     const { DATABASE_URL, DATABASE_READ_ONLY_URL, PGHOST, PGPORT } = environmentOf("read-only");
@@ -182,8 +182,8 @@ describe("the contract", () => {
 
   it("derives secrets that say nothing of the key, nor of each other", () => {
     const all = Object.values(secrets);
-    expect(new Set([...all, credentials.encryptionKeys[0]]).size).toBe(4);
-    expect(applicationSecrets(credentials.encryptionKeys[0])).toEqual(secrets);
+    expect(new Set([...all, credentials.applicationSeed]).size).toBe(4);
+    expect(applicationSecrets(credentials.applicationSeed)).toEqual(secrets);
     expect(applicationSecrets(Buffer.alloc(32, 8).toString("base64")).password).not.toBe(secrets.password);
   });
 
@@ -201,7 +201,7 @@ describe("the contract", () => {
     ]);
     const all = files.map(({ content }) => content).join("");
     for (const secret of [
-      credentials.encryptionKeys[0],
+      credentials.applicationSeed,
       credentials.adminToken,
       ...Object.values(credentials.passwords).flat(),
     ])
@@ -221,7 +221,7 @@ describe("the databases", () => {
   });
 
   it("have its role and database only where there is one, and no password", () => {
-    const secrets = applicationSecrets(credentials.encryptionKeys[0]);
+    const secrets = applicationSecrets(credentials.applicationSeed);
     expect(renderRolesSql(credentials)).not.toContain("application_owner");
     const sql = renderRolesSql(credentials, secrets);
     expect(sql).toMatch(/ALTER ROLE "application_owner" LOGIN NOSUPERUSER .* PASSWORD 'SCRAM-SHA-256\$/);
@@ -390,7 +390,7 @@ describe("the resources", () => {
     expect(application?.inputs.envs).toContain("A=1");
     expect([...(application?.secretInputs ?? ["none registered"])]).toEqual([]);
     const { password, secretKey } = applicationSecrets(
-      String(all.find(({ name }) => name === "credentials-encryption-key")?.inputs.input),
+      String(all.find(({ name }) => name === "credentials-application-seed")?.inputs.input),
     );
     const definitions = JSON.stringify(containers.map(({ inputs }) => inputs));
     expect(definitions).not.toContain(password);
