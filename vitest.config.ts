@@ -13,7 +13,7 @@ const onEngines = {
 
 export default defineConfig({
   test: {
-    reporters: ["default"],
+    reporters: ["default", "./test/support/failuresAtOnce.ts"],
     // Once for all projects: they share a deployment.
     globalSetup: "test/support/globalSetup.ts",
     projects: [

@@ -111,7 +111,7 @@ async function runVitest(
     process.execPath,
     [
       join(projectFolder, "node_modules/vitest/vitest.mjs"),
-      ...["run", "--reporter=default", "--reporter=json"],
+      ...["run", "--reporter=default", "--reporter=./test/support/failuresAtOnce.ts", "--reporter=json"],
       ...wanted.flatMap((project) => ["--project", project]),
       ...[
         `--outputFile.json=${reportFile}`,
