@@ -31,7 +31,7 @@ export function createLogger(
       level: options.level,
       base: { server: options.server },
       timestamp: pino.stdTimeFunctions.isoTime,
-      // Names that may lie anywhere are not left to pino: that would take it a tenth of a request's time.
+      // Pino hides only what lies at a depth that it was told; it also does what a child logger always says.
       redact: { paths: [...secretFields], censor },
       formatters: { level: (label) => ({ level: label }), log: withoutSecrets },
       serializers: { err: describeError, error: describeError },

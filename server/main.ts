@@ -2,7 +2,6 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { ConfigurationError } from "./config/error.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
-import { classifyFailure } from "./databases/errors.ts";
 import { readPages } from "./http/pages.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { Runtime } from "./runtime.ts";
@@ -36,11 +35,6 @@ async function serve(path: string, configuration: Configuration, log: Logger): P
     );
   };
   const fail = (error: unknown): void => {
-    // Libraries that work beside the requests may lose a connection while nobody waits for it; that ends no server.
-    if (classifyFailure(error) === "connection") {
-      log.error({ err: error }, "a connection to a database was lost where nobody waited for it");
-      return;
-    }
     log.fatal({ err: error }, "unexpected error, the server ends");
     end(1);
   };
