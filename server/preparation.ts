@@ -50,6 +50,7 @@ export class Preparation {
   #again = false;
   #schema: readonly string[] = [];
   #loop: Promise<void> | null = null;
+  readonly #waiting = new Set<() => void>();
 
   constructor(deps: PreparationDeps) {
     this.#deps = deps;
@@ -58,6 +59,20 @@ export class Preparation {
   /** True once schema and key have been found right in the database system that is in use. */
   get ready(): boolean {
     return this.#preparedSystem !== null;
+  }
+
+  /** True as soon as this server is ready; false when it is not within the time for which requests are held. */
+  readySoon(): Promise<boolean> {
+    if (this.ready) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(finish);
+        resolve(this.ready);
+      };
+      const timer = setTimeout(finish, this.#deps.holdSeconds() * 1000);
+      this.#waiting.add(finish);
+    });
   }
 
   /** The migrations found in the database, in order. */
@@ -71,6 +86,7 @@ export class Preparation {
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    for (const finish of this.#waiting) finish();
     await this.#loop;
   }
 
@@ -90,6 +106,7 @@ export class Preparation {
         this.#again = false;
         await this.#prepare();
         this.#preparedSystem = system;
+        for (const finish of this.#waiting) finish();
         log.info({ systemId: system, schema: this.#schema }, "schema and key are in order");
       } catch (error) {
         if (error instanceof WrongKeyError) {

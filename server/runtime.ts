@@ -316,6 +316,7 @@ export class Runtime {
       trail: this.#trail,
       adminTokenHash: this.#configuration.secrets.adminTokenHash,
       ready: () => this.#preparation.ready,
+      readySoon: () => this.#preparation.readySoon(),
       schema: () => this.#preparation.schema,
       monitor: this.#monitor,
       names: this.#names,

@@ -6,7 +6,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from "../log.ts";
 import { accountOperations } from "./accountRoutes.ts";
 import { auditOperations } from "./auditRoutes.ts";
-import { authentication, type SignIn } from "./authentication.ts";
+import { authentication, prepared, type SignIn } from "./authentication.ts";
 import { addressOf, rememberAddress } from "./clientAddress.ts";
 import { healthRoutes } from "./healthRoutes.ts";
 import { highAvailabilityOperations } from "./highAvailabilityRoutes.ts";
@@ -14,7 +14,7 @@ import { keyOperations } from "./keyRoutes.ts";
 import { metricsRoutes } from "./metricsRoutes.ts";
 import { Operations } from "./operation.ts";
 import { type PageFile, pageRoutes } from "./pages.ts";
-import { HttpProblem, problemFor, problemOf, sendProblem } from "./problem.ts";
+import { problemFor, problemOf, sendProblem } from "./problem.ts";
 import { resourceOperations } from "./resourceRoutes.ts";
 import { serverOperations } from "./serverRoutes.ts";
 import type { Services } from "./services.ts";
@@ -117,7 +117,7 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
     const { access, needsVault } = request.routeOptions.config;
     if (access !== undefined && access !== "anyone") await signedIn(request, reply, access);
     // Until the key is known to be the right one, nothing is sealed or opened with it.
-    if (needsVault === true && !services().ready()) throw notPrepared();
+    if (needsVault === true) await prepared(services());
   });
   api.addHook("onResponse", async (request, reply) => {
     log.info(
@@ -145,15 +145,6 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
   highAvailabilityOperations(api, operations, services);
   serverOperations(operations, services);
   transitionOperations(operations, services);
-}
-
-function notPrepared(): HttpProblem {
-  return new HttpProblem(
-    "not-prepared",
-    503,
-    "The server has not found a database with the right tables and key yet; it goes on trying.",
-    { retryAfterSeconds: 2 },
-  );
 }
 
 /** Without the query: it may hold what somebody searched for. */

@@ -86,6 +86,17 @@ export function tooMany(retryAfterSeconds: number): HttpProblem {
   });
 }
 
+/** Waits until this server knows its vault: one that was just started is asked before it does. */
+export async function prepared(services: Services): Promise<void> {
+  if (await services.readySoon()) return;
+  throw new HttpProblem(
+    "not-prepared",
+    503,
+    "The server has not found a database with the right tables and key yet; it goes on trying.",
+    { retryAfterSeconds: 2 },
+  );
+}
+
 async function identify(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -94,11 +105,13 @@ async function identify(
   const token = bearerToken(request.headers.authorization);
   if (token !== null) {
     if (matchesHash(token, services.adminTokenHash)) return deploymentActor;
-    if (!tokenPattern.test(token) || !services.ready()) return null;
+    if (!tokenPattern.test(token)) return null;
+    await prepared(services);
     return await services.directory.byToken(token);
   }
   const session = readSession(request, services.sessions);
-  if (session === null || !services.ready()) return null;
+  if (session === null) return null;
+  await prepared(services);
   const actor = await services.directory.bySession(session);
   if (actor === null) return null;
   if (changing.has(request.method)) refuseForgery(request, session, services);

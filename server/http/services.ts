@@ -33,6 +33,8 @@ export interface Services {
   readonly adminTokenHash: Buffer;
   /** True once the schema is there and the key is known to be the right one. */
   readonly ready: () => boolean;
+  /** Waits for `ready`, as long as requests are held; false when it is not by then. */
+  readonly readySoon: () => Promise<boolean>;
   /** The migrations found in the database. */
   readonly schema: () => readonly string[];
   /** What this server sees of the whole deployment. */

@@ -167,6 +167,25 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
     });
   });
 
+  test("a server that has only just started sends nobody away: it waits until it knows its vault", async () => {
+    const session = browser(await signIn(primary, "root"));
+    await primary.stop();
+    primary.start();
+    const first = async (path: string, headers: Record<string, string>): Promise<number> => {
+      let status: number | null = null;
+      await until("it listens", async () => {
+        status = await primary.send("GET", path, undefined, headers).then(
+          (answer) => answer.status,
+          () => null,
+        );
+        return status !== null;
+      });
+      return status ?? 0;
+    };
+    const asked = [first("/api/whoami", session), first("/api/resources", bearer(token))];
+    expect(await Promise.all(asked)).toEqual([200, 200]);
+  });
+
   test("with no writable database, people and programs sign in at the read-only server", async () => {
     await until("replicated", async () => (await signIn(readOnly, "olga")).status === 200);
     await world.postgres.docker("kill", "shared");

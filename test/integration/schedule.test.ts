@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { migrationNames } from "../../server/migrations/list.ts";
 import { taskNames } from "../../server/schedule/tasks.ts";
@@ -99,5 +100,30 @@ describe.sequential("scheduled work", { timeout: 60_000 }, () => {
     server(other).signal("SIGTERM");
     expect(await server(other).ended()).toBe(0);
     expect(await runsOn(server("read-only"))).toBe("");
+  });
+
+  test("a connection lost while the work is registered ends no server; it is begun again", async () => {
+    const registering = `from pg_stat_activity where query like '%_private_known_crontabs%' and wait_event_type = 'Lock'`;
+    // Registering waits for this lock, so its connection can be ended just then.
+    const locked = world.postgres.sql(
+      "shared",
+      "begin; lock table graphile_worker._private_known_crontabs; select pg_sleep(8); commit",
+      "vault",
+    );
+    server("secondary").start();
+    await until("the work is being registered", async () => {
+      return (await world.postgres.sql("shared", `select pid ${registering}`)).length > 0;
+    });
+    await world.postgres.sql("shared", `select pg_terminate_backend(pid) ${registering}`);
+    const ended = server("secondary")
+      .ended()
+      .then((code) => `ended with ${code}`);
+    await locked;
+    expect(await Promise.race([ended, sleep(1000, "runs")])).toBe("runs");
+    const before = (await runs(server("secondary"), "clean-up")).length;
+    await until("begun again", async () => {
+      await server("secondary").send("POST", "/api/tasks/clean-up/run");
+      return (await runs(server("secondary"), "clean-up")).length > before;
+    });
   });
 });

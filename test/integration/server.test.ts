@@ -79,14 +79,15 @@ describe.sequential("application servers on a primary and a streaming standby", 
   test("servers start without any database and say so", async () => {
     primary.start();
     readOnly.start();
-    for (const server of [primary, readOnly]) {
+    const noDatabase = async (server: ServerProcess): Promise<void> => {
       await until("listening", async () => (await server.status("/healthz")) === 200);
       expect(await server.status("/read-write")).toBe(503);
       expect(await server.status("/read")).toBe(503);
       const answer = await server.send("GET", "/api/resources");
       expect(answer.status).toBe(503);
       expect(answer.body.type).toBe("urn:pg-continuity:problem:not-prepared");
-    }
+    };
+    await Promise.all([noDatabase(primary), noDatabase(readOnly)]);
   });
 
   test("databases appear: the schema is made, duties are taken up", async () => {

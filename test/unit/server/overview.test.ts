@@ -11,7 +11,7 @@ import { overviewSchema } from "../../../server/overview/schema.ts";
 
 const now = Date.parse("2026-11-21T10:00:00.000Z");
 const time = new Date(now).toISOString();
-const pack = { version: "1.0.0", keyFingerprint: "0123", schema: "0008-server-names" };
+const pack = { version: "1.0.0", keyFingerprint: "0123", schema: "0009-job-library-0.17" };
 
 const view = (name: DatabaseName, inRecovery: boolean, timeline: number, closed = false): DatabaseView => ({
   ...{ name, inRecovery, timeline, closed, reachable: true, systemId: "111", problem: null, observedAt: now },
