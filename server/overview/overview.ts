@@ -182,7 +182,8 @@ function serverTile(input: OverviewInput, name: ServerName, displayName: string)
     since: answer?.self.since ?? (peer === undefined ? null : isoTime(peer.since)),
     startedAt: answer?.self.startedAt ?? null,
     version: answer?.self.pack.version ?? null,
-    detail: peer?.problem ?? (role === "unavailable" || state === "holding" ? state : null),
+    detail:
+      peer?.problem ?? answer?.self.problem ?? (role === "unavailable" || state === "holding" ? state : null),
     reachedBy: input.deployment.servers
       .filter((other) => other.name !== name)
       .map(({ name: server }) => {
@@ -260,6 +261,7 @@ function serverStatus(input: OverviewInput, tile: ServerTile, now: string): Serv
     since: tile.since,
     observedAt: tile.observedAt ?? now,
     detail: tile.detail,
+    problem: answerOf(input, tile.name)?.self.problem ?? null,
     pack: answerOf(input, tile.name)?.self.pack ?? null,
   };
 }

@@ -19,6 +19,8 @@ const answerSchema = z.object({
     database: z.enum(databaseNames).nullable(),
     since: z.string(),
     startedAt: z.string(),
+    // A server of the version before does not say it.
+    problem: z.string().nullable().default(null),
     pack: z.object({ version: z.string(), keyFingerprint: z.string(), schema: z.string().nullable() }),
   }),
   databases: z.array(

@@ -85,6 +85,52 @@ describe.sequential("scheduled work", { timeout: 60_000 }, () => {
     expect((await server("primary").send("POST", "/api/tasks/nothing/run")).status).toBe(400);
   });
 
+  test("a job whose end cannot be written down is done again, and the work goes on", async () => {
+    const asked = server("primary");
+    const table = "graphile_worker._private_jobs";
+    await world.postgres.sql(
+      "shared",
+      `create function public.refuse() returns trigger language plpgsql as 'begin raise exception ''refused''; end';
+       create trigger refuse before delete on ${table} for each row execute function public.refuse()`,
+      "vault",
+    );
+    const before = (await runs(asked, "clean-up")).length;
+    await asked.send("POST", "/api/tasks/clean-up/run");
+    await until("done again", async () => (await runs(asked, "clean-up")).length > before + 1);
+    await world.postgres.sql("shared", `drop trigger refuse on ${table}`, "vault");
+    const reminders = (await runs(asked, "rotation-reminder")).length;
+    await asked.send("POST", "/api/tasks/rotation-reminder/run");
+    await until("other work", async () => (await runs(asked, "rotation-reminder")).length > reminders);
+  });
+
+  test("a connection that is lost while the timetable is read ends no server", async () => {
+    const owner = await runsOn(server("primary"));
+    const other = owner === "primary" ? "secondary" : "primary";
+    const { pid } = server(other);
+    const onTable = "wait_event_type = 'Lock' and query like '%known_crontabs%'";
+    const locked = world.postgres.sql(
+      "shared",
+      `begin; lock table graphile_worker._private_known_crontabs;
+       do $$ begin
+         for i in 1..300 loop
+           exit when (select count(pg_terminate_backend(pid)) from pg_stat_activity where ${onTable}) > 0;
+           perform pg_sleep(0.1), pg_stat_clear_snapshot();
+         end loop;
+       end $$; commit`,
+      "vault",
+    );
+    expect(await server(owner).stop()).toBe(0);
+    await locked;
+    await until("taken over", async () => (await runsOn(server(other))) === other);
+    const samples = (await runs(server(other), "health-sample")).length;
+    await server(other).send("POST", "/api/tasks/health-sample/run");
+    await until("it runs", async () => (await runs(server(other), "health-sample")).length > samples);
+    expect(server(other).pid).toBe(pid);
+    expect(world.output).not.toContain("the server ends");
+    server(owner).start();
+    await until("back", async () => (await server(owner).status(`/${owner}`)) === 200);
+  });
+
   test("a server that dies is followed by another within 10 s, and nothing runs on the read-only server", async () => {
     const owner = await runsOn(server("primary"));
     const other = owner === "primary" ? "secondary" : "primary";

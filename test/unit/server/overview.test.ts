@@ -51,6 +51,7 @@ const answer = (server: ServerName, views: readonly DatabaseView[]): PeerAnswer 
     database: server === "read-only" ? "read-only" : "shared",
     since: time,
     startedAt: time,
+    problem: null,
     pack,
   },
   databases: views.map(({ name, reachable }) => ({ database: name, reachable, observedAt: time })),
