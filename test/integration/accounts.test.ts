@@ -203,8 +203,12 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
       status: 503,
       body: { state: "starting", problem: expect.stringMatching(problem) },
     });
-    const logged = refused.output.split("\n").filter((line) => line.includes('"level":"error"'));
-    expect(logged).toEqual([expect.stringMatching(/has refused this server's password/)]);
+    const logged = () => refused.output.split("\n").filter((line) => line.includes('"level":"error"'));
+    await until("logged", async () => logged().length === 2);
+    for (const database of ["shared", "read-only"]) {
+      const line = expect.stringContaining(`the ${database} database has refused this server's password`);
+      expect(logged()).toContainEqual(line);
+    }
     expect(refused.output).not.toContain("not the application's");
     expect((await primary.send("GET", "/healthz")).body.problem).toBeNull();
   });
