@@ -1,3 +1,4 @@
+import { readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { migrationNames } from "../../server/migrations/list.ts";
 import { taskNames } from "../../server/schedule/tasks.ts";
@@ -63,8 +64,23 @@ describe.sequential("scheduled work", { timeout: 60_000 }, () => {
       "vault",
     );
     expect(await server("secondary").stop()).toBe(0);
+    const { version } = (await server("primary").send("GET", "/api/version")).body;
+    const { program } = world.options;
+    const text = await readFile(program, "utf8");
+    await writeFile(program, text.replaceAll(JSON.stringify(version), '"0.0.9"'));
     server("secondary").start();
     await until("back", async () => (await server("secondary").status("/secondary")) === 200);
+    await writeFile(program, text);
+    expect(server("secondary").output).toMatch(
+      /"version":"0\.0\.9".*another server has another version or key/,
+    );
+    await until("shown", async () => {
+      const { findings } = (await server("primary").send("GET", "/api/high-availability")).body;
+      const [found] = (findings as { problem: string }[]).filter(({ problem }) => /version/.test(problem));
+      return (
+        found?.problem === `differ in version: primary ${version}, secondary 0.0.9, read-only ${version}`
+      );
+    });
     const body = { name: "upgrade", account: "a", secret: "s" };
     expect((await server("secondary").send("POST", "/api/resources", body)).status).toBe(201);
     const { pack } = (await server("secondary").send("GET", "/healthz")).body;
