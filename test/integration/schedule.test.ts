@@ -1,6 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { clientOptions } from "../../server/databases/connection.ts";
+import { errorCode } from "../../server/databases/errors.ts";
 import { migrationNames } from "../../server/migrations/list.ts";
+import { libraryPool } from "../../server/schedule/libraryPool.ts";
 import { taskNames } from "../../server/schedule/tasks.ts";
 import { until } from "../support/serverPostgres.ts";
 import type { ServerProcess } from "../support/serverProcess.ts";
@@ -145,6 +148,48 @@ describe.sequential("scheduled work", { timeout: 60_000 }, () => {
     expect(world.output).not.toContain("the server ends");
     server(owner).start();
     await until("back", async () => (await server(owner).status(`/${owner}`)) === 200);
+  });
+
+  test("the job library's connections wait for the database until the work ends, and come back once", async () => {
+    const { databases, authority, passwords } = world.options;
+    const [target] = databases;
+    if (target === undefined) throw new Error("no database");
+    const settings = {
+      ...{ target, database: "vault", user: "application", passwords: [passwords.application] },
+      ...{
+        ca: authority.ca,
+        connectTimeoutSeconds: 1,
+        statementTimeoutSeconds: 5,
+        applicationName: "library",
+      },
+    };
+    const ending = new AbortController();
+    const failures: unknown[] = [];
+    const pool = libraryPool(clientOptions(settings, new Set()), ending.signal, (error) =>
+      failures.push(error),
+    );
+    pool.on("error", (error) => failures.push(error));
+    pool.on("connect", (client) => client.on("error", (error) => failures.push(error)));
+    const sleeping = pool.query("select pg_sleep(0.5), 'awake' as state");
+    const cut = `select count(pg_terminate_backend(pid)) from pg_stat_activity
+                 where application_name = 'library' and wait_event = 'PgSleep'`;
+    await until("cut", async () => (await world.postgres.sql("shared", cut))[0] === "1", 5, 10);
+    expect((await sleeping).rows).toMatchObject([{ state: "awake" }]);
+    expect(failures).toContainEqual(expect.objectContaining({ code: "57P01" }));
+
+    const hopeless = pool.query("select 1 from no_such_table");
+    await until("tried", async () => failures.some((error) => errorCode(error) === "42P01"), 5, 10);
+    await new Promise<void>((resolve, reject) => {
+      pool.connect((error, _client, release) => {
+        if (error) return reject(error);
+        release();
+        release();
+        resolve();
+      });
+    });
+    ending.abort();
+    expect((await hopeless).rows).toEqual([]);
+    await pool.end();
   });
 
   test("a server that dies is followed by another within 10 s, and nothing runs on the read-only server", async () => {
