@@ -171,7 +171,8 @@ export class Peers {
   async #askApplication(application: Deployment["applications"][number]): Promise<void> {
     const { name } = application;
     const before = this.#applications.get(name);
-    const problem = await applicationProblem(application, this.#ca);
+    // Also where it cannot even be asked, by an address or a path that is none.
+    const problem = await applicationProblem(application, this.#ca).catch((error: unknown) => String(error));
     if (before === undefined || this.#applications.get(name) !== before) return; // configured anew meanwhile
     const observedAt = Date.now();
     const same = before.observedAt !== null && (before.problem === null) === (problem === null);
