@@ -135,10 +135,7 @@ export function createContainer(
 ): docker.Container {
   const { provider, network } = hostOf(context, node);
   const { image, build } = imageOf(context, node, spec);
-  const limits =
-    node.kind === "application"
-      ? containerLimits({})
-      : containerLimits(context.settings.resources[node.kind]);
+  const limits = containerLimits(context.settings.resources[node.kind]);
   return new docker.Container(
     resourceName(context, node),
     {

@@ -142,6 +142,8 @@ export interface ServerHealth {
   readonly database: string | null;
   readonly timeline: number | null;
   readonly since: string;
+  /** What keeps it from its duty and does not pass by itself; null where nothing is known to. */
+  readonly problem: string | null;
   /** Null for a version before it was told. */
   readonly pack: ServerPack | null;
 }

@@ -4,7 +4,7 @@ import { effectiveParameters } from "./postgresParameters.ts";
 import type { Problem } from "./problems.ts";
 
 /** What a container of each kind needs at least, in megabytes. */
-const minimumMegabytes = { database: 256, server: 128, gateway: 64 } as const;
+const minimumMegabytes = { database: 256, server: 128, gateway: 64, application: 16 } as const;
 
 /** How much of a database's memory its shared buffers may take: the rest is for connections, sorting and files. */
 const sharedBuffersPart = 0.75;
@@ -25,6 +25,8 @@ export const resourcesSchema = z
     database: limitsSchema("database"),
     server: limitsSchema("server"),
     gateway: limitsSchema("gateway"),
+    /** One's own application beside each server. */
+    application: limitsSchema("application"),
   })
   .prefault({});
 

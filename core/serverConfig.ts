@@ -54,6 +54,21 @@ export const serverConfigSchema = z.strictObject({
         }),
       ),
       gateway: z.strictObject({ containerName: z.string(), address: z.string().min(1), port }).nullable(),
+      /** One's own application beside each server, if there is one. */
+      applications: z
+        .array(
+          z.strictObject({
+            name: z.enum(serverNames),
+            containerName: z.string(),
+            address: z.string().min(1),
+            port,
+            protocol: z.enum(["http", "https"]),
+            /** What is asked whether it is well; empty: a TCP connection is enough. */
+            healthPath: z.string(),
+            certificateName: z.string().min(1),
+          }),
+        )
+        .default([]),
     })
     .optional(),
   postgres: z.strictObject({

@@ -59,6 +59,8 @@ export interface ServerStatus {
   readonly since: string | null;
   readonly observedAt: string;
   readonly detail: string | null;
+  /** What keeps it from its duty and does not pass by itself; null where nothing is known to. */
+  readonly problem: string | null;
   /** What has to be the same on all servers; null while it does not answer. */
   readonly pack: ServerPack | null;
 }
@@ -223,7 +225,7 @@ function serverStatus(observed: ServerObservation, writable: DatabaseName | unde
   const { name, observedAt } = observed;
   const expectedRole = name === "read-only" && writable !== "read-only" ? "read-only" : "read-write";
   if (observed.health.known) {
-    const { state, database, since, pack } = observed.health.value;
+    const { state, database, since, problem, pack } = observed.health.value;
     const role = state === "read-write" || state === "read-only" ? state : "unavailable";
     return {
       name,
@@ -234,10 +236,19 @@ function serverStatus(observed: ServerObservation, writable: DatabaseName | unde
       database,
       since,
       detail: role === "unavailable" ? state : null,
+      problem,
       pack,
     };
   }
-  const base = { name, expectedRole, observedAt, reachable: false, database: null, pack: null } as const;
+  const base = {
+    name,
+    expectedRole,
+    observedAt,
+    reachable: false,
+    database: null,
+    problem: null,
+    pack: null,
+  } as const;
   if (!observed.container.known)
     return { ...base, role: "unknown", since: null, detail: observed.container.reason };
   const { state, since } = observed.container.value;

@@ -154,6 +154,14 @@ function silentRemedy(database: DatabaseStatus, containerName: string): string {
 }
 
 function serverFindings(declared: Declared, server: ServerStatus): Finding[] {
+  if (server.problem !== null)
+    return [
+      {
+        subject: `${server.name} server`,
+        problem: server.problem,
+        remedy: 'Run "npm run up": it gives the role its password again.',
+      },
+    ];
   if (server.role === server.expectedRole) return [];
   const containerName =
     declared.servers.find(({ name }) => name === server.name)?.containerName ?? server.name;

@@ -50,6 +50,7 @@ export const statusSchema: z.ZodType<Status> = z.strictObject({
       since: z.string().nullable(),
       observedAt: time,
       detail: z.string().nullable(),
+      problem: z.string().nullable(),
       pack: z
         .strictObject({ version: z.string(), keyFingerprint: z.string(), schema: z.string().nullable() })
         .nullable(),

@@ -364,13 +364,20 @@ export class Runtime {
     };
   }
 
-  #migrate(database: DatabaseName): Promise<readonly string[]> {
+  async #migrate(database: DatabaseName): Promise<readonly string[]> {
     const { config, secrets } = this.#configuration;
     const { user } = config.postgres.migration;
-    return migrate(this.#connectionSettings(database, user, secrets.migrationPasswords), {
-      applicationRole: config.postgres.application.user,
-      keyFingerprint: this.#keyed.cipher.keyId,
-    });
+    const settings = this.#connectionSettings(database, user, secrets.migrationPasswords);
+    const applicationRole = config.postgres.application.user;
+    const context = { applicationRole, keyFingerprint: this.#keyed.cipher.keyId };
+    try {
+      const ran = await migrate(settings, context, this.#log);
+      this.#cluster.refusals.accepted(database, user);
+      return ran;
+    } catch (error) {
+      this.#cluster.refusals.failed(database, user, error);
+      throw error;
+    }
   }
 
   async #using(database: DatabaseName, work: (client: PoolClient) => Promise<void>): Promise<void> {

@@ -29,6 +29,18 @@ export function renderServerConfig(topology: Topology, server: ServerNode): stri
         containerName: topology.gateway.containerName,
         ...endpoint(server, topology.gateway),
       },
+      ...(topology.applications.length === 0
+        ? {}
+        : {
+            applications: topology.applications.map((application) => ({
+              name: application.name,
+              containerName: application.containerName,
+              ...endpoint(server, application),
+              protocol: application.protocol,
+              healthPath: application.healthPath,
+              certificateName: application.node,
+            })),
+          }),
     },
     postgres: {
       database: applicationDatabase,

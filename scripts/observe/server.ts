@@ -69,6 +69,7 @@ const healthSchema = z.object({
   database: z.string().nullable(),
   timeline: z.number().nullable(),
   since: z.string(),
+  problem: z.string().nullable().default(null),
   pack: z
     .object({ version: z.string(), keyFingerprint: z.string(), schema: z.string().nullable() })
     .nullable()

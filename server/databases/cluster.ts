@@ -4,6 +4,7 @@ import { type Choice, choose } from "./choose.ts";
 import type { ConnectionSettings } from "./connection.ts";
 import type { DatabaseDetail } from "./detail.ts";
 import { DatabasePool } from "./pool.ts";
+import { Refusals } from "./refusals.ts";
 import { type DatabaseView, databaseRole, unseen } from "./view.ts";
 import { DatabaseWatcher } from "./watcher.ts";
 import type { Witness } from "./witness.ts";
@@ -42,6 +43,8 @@ export class Cluster {
   readonly #server: ServerName;
   readonly #witness: Witness;
   readonly #log: Logger;
+  /** Databases that refuse this server's password. */
+  readonly refusals: Refusals;
   readonly #nodes = new Map<DatabaseName, Node>();
   readonly #views = new Map<DatabaseName, DatabaseView>();
   readonly #details = new Map<DatabaseName, DatabaseDetail>();
@@ -55,6 +58,7 @@ export class Cluster {
     this.#server = server;
     this.#witness = witness;
     this.#log = log;
+    this.refusals = new Refusals(log);
   }
 
   get state(): ClusterState {
@@ -83,8 +87,10 @@ export class Cluster {
         (detail) => {
           if (this.#nodes.get(name)?.watcher === watcher) this.#acceptDetail(name, detail);
         },
+        this.refusals,
       );
-      const pool = new DatabasePool(database, settings.poolSize, settings.poolWaitSeconds, this.#log);
+      const { poolSize, poolWaitSeconds } = settings;
+      const pool = new DatabasePool(database, poolSize, poolWaitSeconds, this.refusals, this.#log);
       this.#nodes.set(name, { fingerprint, watcher, pool });
       watcher.start();
     }

@@ -4,6 +4,7 @@ import { checkServerIdentity } from "node:tls";
 import pg, { type ClientConfig } from "pg";
 import type { ServerConfig } from "../../core/serverConfig.ts";
 import { errorCode } from "./errors.ts";
+import { invalidPassword } from "./refusals.ts";
 
 export type DatabaseTarget = ServerConfig["databases"][number];
 
@@ -53,9 +54,6 @@ export function clientOptions(settings: ConnectionSettings, sockets: Set<Socket>
     stream: () => trackedSocket(sockets),
   };
 }
-
-/** SQLSTATE invalid_password: the role has another one. */
-export const invalidPassword = "28P01";
 
 /** The one password there is; of several the one that is right at that moment, found out with each new connection. */
 function passwordFor(settings: ConnectionSettings, sockets: Set<Socket>): ClientConfig["password"] {

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import pg from "pg";
 import type { Logger } from "../log.ts";
 import { type ConnectionSettings, clientOptions } from "./connection.ts";
+import type { Refusals } from "./refusals.ts";
 
 /** Connections that are kept ready, so that the first requests after a promotion need not open any. */
 const warmConnections = 4;
@@ -11,11 +12,21 @@ export class DatabasePool {
   readonly #pool: pg.Pool;
   readonly #sockets = new Set<Socket>();
   readonly #log: Logger;
+  readonly #settings: ConnectionSettings;
+  readonly #refusals: Refusals;
   #warming = false;
 
   /** @param waitSeconds how long a request may wait for a free connection. */
-  constructor(settings: ConnectionSettings, size: number, waitSeconds: number, log: Logger) {
+  constructor(
+    settings: ConnectionSettings,
+    size: number,
+    waitSeconds: number,
+    refusals: Refusals,
+    log: Logger,
+  ) {
     this.#log = log;
+    this.#settings = settings;
+    this.#refusals = refusals;
     this.#pool = new pg.Pool({
       ...clientOptions(settings, this.#sockets),
       // Also bounds the wait for a free connection. A silent host is cut earlier, by the watcher.
@@ -29,12 +40,20 @@ export class DatabasePool {
     const onBroken = (error: Error): void =>
       log.debug({ err: error, database: settings.target.name }, "connection lost");
     this.#pool.on("error", onBroken);
-    this.#pool.on("connect", (client) => client.on("error", onBroken));
+    this.#pool.on("connect", (client) => {
+      client.on("error", onBroken);
+      refusals.accepted(settings.target.name, settings.user);
+    });
   }
 
   /** A connection; give it back with `release()`, or `release(true)` to close it. */
-  connect(): Promise<pg.PoolClient> {
-    return this.#pool.connect();
+  async connect(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      this.#refusals.failed(this.#settings.target.name, this.#settings.user, error);
+      throw error;
+    }
   }
 
   /** Opens the few connections that are kept ready. Failure is no news: the watcher reports it. */
@@ -44,7 +63,7 @@ export class DatabasePool {
     const clients: pg.PoolClient[] = [];
     try {
       while (clients.length < Math.min(warmConnections, this.#pool.options.max ?? warmConnections)) {
-        clients.push(await this.#pool.connect());
+        clients.push(await this.connect());
       }
     } catch (error) {
       this.#log.debug({ err: error }, "no connection could be opened in advance");

@@ -9,6 +9,7 @@ import {
   mayAskObservationSql,
   observationFunction,
 } from "./detail.ts";
+import type { Refusals } from "./refusals.ts";
 import {
   type DatabaseView,
   mayAskReceivedTimelineSql,
@@ -37,6 +38,7 @@ export class DatabaseWatcher {
   readonly #pace: WatchPace;
   readonly #report: (view: DatabaseView) => Promise<void>;
   readonly #reportDetail: (detail: DatabaseDetail | Error) => void;
+  readonly #refusals: Refusals;
   readonly #sockets = new Set<Socket>();
   #client: pg.Client | null = null;
   #sql = observeSql("null");
@@ -56,11 +58,13 @@ export class DatabaseWatcher {
     pace: WatchPace,
     report: (view: DatabaseView) => Promise<void>,
     reportDetail: (detail: DatabaseDetail | Error) => void,
+    refusals: Refusals,
   ) {
     this.#settings = settings;
     this.#pace = pace;
     this.#report = report;
     this.#reportDetail = reportDetail;
+    this.#refusals = refusals;
   }
 
   start(): void {
@@ -153,7 +157,14 @@ export class DatabaseWatcher {
     // The server closing this connection is news: look again at once.
     client.on("error", () => this.#lost(client));
     client.on("end", () => this.#lost(client));
-    await client.connect();
+    const { target, user } = this.#settings;
+    try {
+      await client.connect();
+    } catch (error) {
+      this.#refusals.failed(target.name, user, error);
+      throw error;
+    }
+    this.#refusals.accepted(target.name, user);
     const may = await client.query<{ timeline: boolean | null; observation: boolean | null }>(
       `select (${mayAskReceivedTimelineSql}) as timeline, (${mayAskObservationSql}) as observation`,
     );

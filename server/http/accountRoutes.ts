@@ -21,6 +21,7 @@ import {
   setPassword,
   updateAccount,
 } from "../accounts/store.ts";
+import type { App } from "./app.ts";
 import { actorOf } from "./authentication.ts";
 import type { Operations } from "./operation.ts";
 import { HttpProblem } from "./problem.ts";
@@ -28,10 +29,18 @@ import type { Services } from "./services.ts";
 import { replaceSession, sessionOf } from "./sessionRoutes.ts";
 import { from, idempotencyKey, writeOnce } from "./writing.ts";
 
+/** Attempts to change one's own password within the window, right ones too: whoever has taken a session over must not guess on. */
+const attempts = { max: 10, timeWindow: 60_000 } as const;
+
 const manage = { access: "accounts.manage", needsVault: true } as const;
 
 /** Accounts: managed by administrators; everybody changes the own password. */
-export function accountOperations(api: Operations, services: () => Services): void {
+export function accountOperations(app: App, api: Operations, services: () => Services): void {
+  const countAttempt = app.createRateLimit({
+    ...attempts,
+    keyGenerator: (request) => actorOf(request).accountId ?? "",
+  });
+
   api.add({
     method: "POST",
     path: "/api/setup",
@@ -187,12 +196,19 @@ export function accountOperations(api: Operations, services: () => Services): vo
     writes: true,
     body: changePasswordSchema,
     answers: { 200: { description: "The account", schema: accountSchema } },
-    problems: [403, 409],
+    problems: [403, 409, 429],
     handle: async ({ body, request, reply }) => {
       const actor = actorOf(request);
       const id = actor.accountId;
       if (id === null) {
         throw new HttpProblem("no-session", 409, "The deployment's own token belongs to no account.");
+      }
+      const limit = await countAttempt(request);
+      if (!limit.isAllowed && limit.isExceeded) {
+        const text = "Too many attempts to change the password of this account. Wait, then try again.";
+        throw new HttpProblem("too-many-password-attempts", 429, text, {
+          retryAfterSeconds: limit.ttlInSeconds,
+        });
       }
       const session = actor.authentication === "session" ? sessionOf(request, services()) : null;
       const key = idempotencyKey(request, reply);

@@ -137,7 +137,7 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
   statusOperations(operations, services);
   resourceOperations(operations, services);
   sessionOperations(api, operations, services);
-  accountOperations(operations, services);
+  accountOperations(api, operations, services);
   tokenOperations(operations, services);
   keyOperations(operations, services);
   auditOperations(operations, services);

@@ -26,13 +26,14 @@ export function healthRoutes(app: App, services: () => Services): void {
 
 /** What a server says of itself. */
 function healthBody(services: Services) {
-  const { health, cipher, schema, startedAt } = services;
+  const { health, cipher, cluster, schema, startedAt } = services;
   const { since, observedAt, ...rest } = health();
   return {
     ...rest,
     since: new Date(since).toISOString(),
     startedAt: new Date(startedAt).toISOString(),
     observedAt: isoTime(observedAt),
+    problem: cluster.refusals.problem,
     pack: { version, keyFingerprint: cipher.keyId, schema: schema().at(-1) ?? null },
   };
 }

@@ -27,6 +27,7 @@ const titles = {
   "invalid-input": "The request has wrong values",
   "not-signed-in": "Sign in first",
   "too-many-failed-sign-ins": "Too many failed sign-ins",
+  "too-many-password-attempts": "Too many attempts to change the password",
   "not-allowed": "The role does not allow it",
   "forged-request": "The request did not come from a page of this site",
   "wrong-password": "The password is wrong",

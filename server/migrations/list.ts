@@ -3,7 +3,7 @@ import type { Pool } from "pg";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
 import { rotation } from "./rotation.ts";
-import { installLibrary, schedule } from "./schedule.ts";
+import { schedule } from "./schedule.ts";
 import { serverNames } from "./serverNames.ts";
 
 /** What the migrations need to know of this server. */
@@ -27,7 +27,6 @@ export function migrations(context: MigrationContext): Record<string, Migration>
     "0006-audit": { up: (db) => audit(db, context.applicationRole) },
     "0007-schedule": { up: (db) => schedule(db, context.applicationRole, context.pool) },
     "0008-server-names": { up: (db) => serverNames(db, context.applicationRole) },
-    "0009-job-library-0.17": { up: () => installLibrary(context.pool()) },
   };
 }
 

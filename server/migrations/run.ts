@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { Kysely, Migrator, PostgresDialect, sql } from "kysely";
 import pg from "pg";
 import { type ConnectionSettings, clientOptions } from "../databases/connection.ts";
+import type { Logger } from "../log.ts";
 import { type MigrationContext, migrationNames, migrations } from "./list.ts";
 
 /** Migrations may take longer than requests. */
@@ -19,13 +20,16 @@ const statementTimeoutSeconds = 300;
 export async function migrate(
   settings: ConnectionSettings,
   context: Omit<MigrationContext, "pool">,
+  log: Logger,
 ): Promise<readonly string[]> {
   const sockets = new Set<Socket>();
   const newPool = (): pg.Pool => {
     const options = clientOptions({ ...settings, statementTimeoutSeconds }, sockets);
     const pool = new pg.Pool({ ...options, max: 1 });
-    const idleErrors: Error[] = []; // A broken idle connection shows in the next statement.
-    pool.on("error", (error) => idleErrors.push(error));
+    // A connection that breaks, idle or in use, shows in the next statement; unheard it would end the process.
+    const onBroken = (error: Error): void => log.debug({ err: error }, "connection lost");
+    pool.on("error", onBroken);
+    pool.on("connect", (client) => client.on("error", onBroken));
     return pool;
   };
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: newPool() }) });

@@ -43,8 +43,8 @@ export async function schedule(
   }
 }
 
-/** In transactions of its own; nothing happens where it has been done. Again with each library whose tables differ. */
-export async function installLibrary(pool: Pool): Promise<void> {
+/** In transactions of its own; nothing happens where it has been done. */
+async function installLibrary(pool: Pool): Promise<void> {
   try {
     await runMigrations({ pgPool: pool, logger: quietLogger });
   } finally {

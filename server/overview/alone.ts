@@ -22,5 +22,6 @@ export function aloneWith({ server, listen, databases }: ServerConfig): Deployme
       },
     ],
     gateway: null,
+    applications: [],
   };
 }

@@ -99,6 +99,7 @@ export class Monitor {
       lag: this.#lag,
       self: self(),
       peers: this.#peers.views,
+      applications: this.#peers.applications,
       gateway: this.#peers.gateway,
       now: Date.now(),
     });

@@ -1,13 +1,13 @@
 import { nextSteps } from "../../core/nextSteps.ts";
-import type { DatabaseStatus, ServerStatus } from "../../core/status.ts";
+import type { ApplicationStatus, DatabaseStatus, ServerStatus } from "../../core/status.ts";
 import { conclude, type Declared, type Verdict } from "../../core/verdict.ts";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { ClusterState } from "../databases/cluster.ts";
 import type { DatabaseDetail } from "../databases/detail.ts";
 import { type DatabaseView, databaseRole } from "../databases/view.ts";
 import type { Lag } from "./lag.ts";
-import type { Deployment, GatewayView, PeerAnswer, PeerView } from "./peers.ts";
-import type { DatabaseTile, Overview, ServerTile } from "./schema.ts";
+import type { ApplicationView, Deployment, GatewayView, PeerAnswer, PeerView } from "./peers.ts";
+import type { ApplicationTile, DatabaseTile, Overview, ServerTile } from "./schema.ts";
 
 /** What a server has seen, of which it makes its overview. */
 export interface OverviewInput {
@@ -25,6 +25,7 @@ export interface OverviewInput {
   /** What this server would answer to another. */
   readonly self: PeerAnswer;
   readonly peers: readonly PeerView[];
+  readonly applications: readonly ApplicationView[];
   readonly gateway: GatewayView;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -47,13 +48,13 @@ export function overviewOf(input: OverviewInput): Overview {
     deployment.gateway === null
       ? null
       : { reachable: input.gateway.reachable, detail: gatewayDetail(input.gateway) };
-  // Of an application of one's own the servers know nothing: its container and the gateway's word are seen from outside.
-  const declared: Declared = { stack: input.stack, ...deployment, applications: [] };
+  const applications = deployment.applications.map((application) => applicationTile(input, application));
+  const declared: Declared = { stack: input.stack, ...deployment };
   const verdict = conclude(declared, {
     writable: claimants(cluster),
     databases: databases.map((tile) => databaseStatus(input, tile, observedAt)),
     servers: servers.map((tile) => serverStatus(input, tile, observedAt)),
-    applications: [],
+    applications: applications.map((tile) => applicationStatus(tile, observedAt)),
     gateway: gateway ?? { reachable: true, detail: null },
     transition,
     observedAt,
@@ -71,6 +72,7 @@ export function overviewOf(input: OverviewInput): Overview {
     transition,
     servers,
     databases,
+    applications,
     gateway,
     findings: [...findings],
     next: nextOf(declared, verdict, writable),
@@ -182,7 +184,8 @@ function serverTile(input: OverviewInput, name: ServerName, displayName: string)
     since: answer?.self.since ?? (peer === undefined ? null : isoTime(peer.since)),
     startedAt: answer?.self.startedAt ?? null,
     version: answer?.self.pack.version ?? null,
-    detail: peer?.problem ?? (role === "unavailable" || state === "holding" ? state : null),
+    detail:
+      peer?.problem ?? answer?.self.problem ?? (role === "unavailable" || state === "holding" ? state : null),
     reachedBy: input.deployment.servers
       .filter((other) => other.name !== name)
       .map(({ name: server }) => {
@@ -198,6 +201,22 @@ function serverTile(input: OverviewInput, name: ServerName, displayName: string)
       }),
     observedAt:
       name === input.server ? isoTime(now) : peer?.observedAt == null ? null : isoTime(peer.observedAt),
+  };
+}
+
+function applicationTile(
+  input: OverviewInput,
+  { name, address, port }: Deployment["applications"][number],
+): ApplicationTile {
+  const view = input.applications.find((candidate) => candidate.name === name);
+  const observedAt = view?.observedAt ?? null;
+  return {
+    name,
+    isWell: view === undefined || observedAt === null ? null : view.problem === null,
+    address: `${address}:${port}`,
+    since: view === undefined || observedAt === null ? null : isoTime(view.since),
+    detail: view?.problem ?? null,
+    observedAt: observedAt === null ? null : isoTime(observedAt),
   };
 }
 
@@ -260,8 +279,15 @@ function serverStatus(input: OverviewInput, tile: ServerTile, now: string): Serv
     since: tile.since,
     observedAt: tile.observedAt ?? now,
     detail: tile.detail,
+    problem: answerOf(input, tile.name)?.self.problem ?? null,
     pack: answerOf(input, tile.name)?.self.pack ?? null,
   };
+}
+
+/** Of its container a server knows nothing: it is well, or it is not. */
+function applicationStatus({ name, isWell, since, detail, observedAt }: ApplicationTile, now: string) {
+  const state = isWell === null ? "unknown" : isWell ? "well" : "unwell";
+  return { name, state, since, detail, observedAt: observedAt ?? now } satisfies ApplicationStatus;
 }
 
 function isoTime(milliseconds: number): string {

@@ -1,13 +1,14 @@
 import { Agent, type RequestOptions, request } from "node:https";
-import { connect } from "node:net";
 import { z } from "zod";
 import type { ServerConfig } from "../../core/serverConfig.ts";
 import { databaseNames, type ServerName, serverNames } from "../../core/vocabulary.ts";
 import { sharedLookup } from "../databases/connection.ts";
 import { serverStates } from "../health.ts";
+import { applicationProblem, connectionProblem, isSilence, silence, timeoutMs } from "./probes.ts";
 
 const intervalMs = 700;
-const timeoutMs = 1000;
+/** Somebody else's program is not asked more often than need be. */
+const applicationIntervalMs = 2000;
 
 export type Deployment = NonNullable<ServerConfig["deployment"]>;
 
@@ -19,6 +20,8 @@ const answerSchema = z.object({
     database: z.enum(databaseNames).nullable(),
     since: z.string(),
     startedAt: z.string(),
+    // A server of the version before does not say it.
+    problem: z.string().nullable().default(null),
     pack: z.object({ version: z.string(), keyFingerprint: z.string(), schema: z.string().nullable() }),
   }),
   databases: z.array(
@@ -48,7 +51,18 @@ export interface GatewayView {
   readonly problem: string | null;
 }
 
-/** Asks the other servers and the gateway again and again: who is there, and whom they reach. */
+/** What came of asking one's own application whether it is well. */
+export interface ApplicationView {
+  readonly name: ServerName;
+  /** Why it is not; null where it is. */
+  readonly problem: string | null;
+  /** Since when; milliseconds since the epoch. */
+  readonly since: number;
+  /** Milliseconds since the epoch; null before the first time. */
+  readonly observedAt: number | null;
+}
+
+/** Asks the other servers, the applications and the gateway again and again: who is there, and whom they reach. */
 export class Peers {
   readonly #self: ServerName;
   readonly #views = new Map<ServerName, PeerView>();
@@ -57,6 +71,7 @@ export class Peers {
   #ca = "";
   #agent = new Agent({ keepAlive: true });
   #gateway: GatewayView = { reachable: false, problem: "not asked yet" };
+  readonly #applications = new Map<ServerName, ApplicationView>();
   #timers: NodeJS.Timeout[] = [];
 
   /** @param changed called when a server comes, goes or says something new. */
@@ -67,6 +82,10 @@ export class Peers {
 
   get views(): readonly PeerView[] {
     return [...this.#views.values()];
+  }
+
+  get applications(): readonly ApplicationView[] {
+    return [...this.#applications.values()];
   }
 
   get gateway(): GatewayView {
@@ -81,6 +100,7 @@ export class Peers {
     this.#ca = ca;
     this.#agent = new Agent({ keepAlive: true });
     this.#views.clear();
+    this.#applications.clear();
     if (deployment === null) return;
     for (const server of deployment.servers) {
       if (server.name === this.#self) continue;
@@ -94,6 +114,11 @@ export class Peers {
       });
       this.#repeat(() => this.#askServer(server));
     }
+    for (const application of deployment.applications) {
+      const { name } = application;
+      this.#applications.set(name, { name, problem: "not asked yet", since: Date.now(), observedAt: null });
+      this.#repeat(() => this.#askApplication(application), applicationIntervalMs);
+    }
     const { gateway } = deployment;
     if (gateway !== null) this.#repeat(() => this.#askGateway(gateway));
   }
@@ -104,7 +129,7 @@ export class Peers {
     this.#agent.destroy();
   }
 
-  #repeat(ask: () => Promise<void>): void {
+  #repeat(ask: () => Promise<void>, everyMs = intervalMs): void {
     let busy = false;
     const once = (): void => {
       if (busy) return;
@@ -114,7 +139,7 @@ export class Peers {
       });
     };
     once();
-    this.#timers.push(setInterval(once, intervalMs));
+    this.#timers.push(setInterval(once, everyMs));
   }
 
   async #askServer(server: Deployment["servers"][number]): Promise<void> {
@@ -143,6 +168,18 @@ export class Peers {
     if (describe(before?.answer) !== describe(answer)) this.#changed();
   }
 
+  async #askApplication(application: Deployment["applications"][number]): Promise<void> {
+    const { name } = application;
+    const before = this.#applications.get(name);
+    // Also where it cannot even be asked, by an address or a path that is none.
+    const problem = await applicationProblem(application, this.#ca).catch((error: unknown) => String(error));
+    if (before === undefined || this.#applications.get(name) !== before) return; // configured anew meanwhile
+    const observedAt = Date.now();
+    const same = before.observedAt !== null && (before.problem === null) === (problem === null);
+    this.#applications.set(name, { name, problem, since: same ? before.since : observedAt, observedAt });
+    if (!same) this.#changed();
+  }
+
   async #askGateway({ address, port }: { address: string; port: number }): Promise<void> {
     const problem = await connectionProblem(address, port);
     const before = this.#gateway;
@@ -167,27 +204,7 @@ function textOf(options: RequestOptions): Promise<string> {
       incoming.on("error", reject);
       incoming.on("end", () => resolve(Buffer.concat(chunks).toString()));
     });
-    outgoing.on("error", (error) =>
-      reject(error.name === "TimeoutError" || error.name === "AbortError" ? silent() : error),
-    );
+    outgoing.on("error", (error) => reject(isSilence(error) ? silence() : error));
     outgoing.end();
   });
-}
-
-/** A bare connection, which the gateway does not log. */
-function connectionProblem(host: string, port: number): Promise<string | null> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, lookup: sharedLookup });
-    const end = (problem: string | null): void => {
-      socket.destroy();
-      resolve(problem);
-    };
-    socket.setTimeout(timeoutMs, () => end(silent().message));
-    socket.once("connect", () => end(null));
-    socket.once("error", (error) => end(error.message));
-  });
-}
-
-function silent(): Error {
-  return new Error(`no answer within ${timeoutMs / 1000} s`);
 }

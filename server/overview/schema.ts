@@ -63,6 +63,16 @@ const databaseSchema = z.object({
 });
 export type DatabaseTile = z.output<typeof databaseSchema>;
 
+const applicationSchema = z.object({
+  name: z.enum(serverNames).meta({ description: "The server that it is beside" }),
+  isWell: z.boolean().nullable().meta({ description: "Null: not asked yet" }),
+  address: z.string(),
+  since: time.nullable(),
+  detail: z.string().nullable(),
+  observedAt: time.nullable(),
+});
+export type ApplicationTile = z.output<typeof applicationSchema>;
+
 /** What one server sees of the whole deployment at one moment. */
 export const overviewSchema = z
   .object({
@@ -77,6 +87,9 @@ export const overviewSchema = z
     transition: z.object({ holder: z.string(), since: time }).nullable(),
     servers: z.array(serverSchema),
     databases: z.array(databaseSchema),
+    applications: z.array(applicationSchema).meta({
+      description: "One's own, one beside each server; none where the servers are the application themselves",
+    }),
     gateway: z.object({ reachable: z.boolean(), detail: z.string().nullable() }).nullable(),
     findings: z.array(z.object({ subject: z.string(), problem: z.string(), remedy: z.string() })),
     next: z

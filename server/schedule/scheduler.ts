@@ -1,21 +1,16 @@
 import { randomUUID } from "node:crypto";
-import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseCronItems, type Runner, run } from "graphile-worker";
-import pg from "pg";
+import type pg from "pg";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import type { Cipher } from "../crypto/cipher.ts";
 import type { Cluster } from "../databases/cluster.ts";
-import { type ConnectionSettings, clientOptions } from "../databases/connection.ts";
+import type { ConnectionSettings } from "../databases/connection.ts";
 import { classifyFailure } from "../databases/errors.ts";
 import type { Logger } from "../log.ts";
 import { dropLease, leaseIntervalMs, leaseSeconds, takeLease } from "./lease.ts";
-import { libraryLogger } from "./logger.ts";
 import { type Task, tasks } from "./tasks.ts";
-
-/** What is waited for when the work has to stop: the lease is another server's then. */
-const stopLimitMs = 3000;
+import { Work } from "./work.ts";
 
 export interface SchedulerDeps {
   readonly server: ServerName;
@@ -28,14 +23,6 @@ export interface SchedulerDeps {
   readonly connection: (database: DatabaseName) => ConnectionSettings;
 }
 
-interface Running {
-  readonly database: DatabaseName;
-  /** What it was begun with. */
-  readonly connection: string;
-  readonly runner: Runner;
-  readonly pool: pg.Pool;
-}
-
 /**
  * Scheduled work: at any time on exactly one read/write server, which holds a lease in the writable database; never on
  * the read-only server. Another server takes over within 10 s.
@@ -44,7 +31,7 @@ export class Scheduler {
   readonly #deps: SchedulerDeps;
   readonly #holder: string;
   readonly #stop = new AbortController();
-  #running: Running | null = null;
+  #work: Work | null = null;
   #loop: Promise<void> | null = null;
   #renewedAt = 0;
 
@@ -61,7 +48,7 @@ export class Scheduler {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#loop;
-    const database = this.#running?.database;
+    const database = this.#work?.database;
     await this.#end();
     if (database === undefined) return;
     try {
@@ -81,7 +68,7 @@ export class Scheduler {
         this.#deps.log[level]({ err: error }, "scheduled work: the lease could not be asked for");
       }
       // Before anybody else can hold the lease, this server has stopped.
-      if (this.#running !== null && Date.now() - this.#renewedAt > leaseSeconds * 1000 - leaseIntervalMs) {
+      if (this.#work !== null && Date.now() - this.#renewedAt > leaseSeconds * 1000 - leaseIntervalMs) {
         await this.#end();
       }
       await sleep(leaseIntervalMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
@@ -89,17 +76,21 @@ export class Scheduler {
   }
 
   async #turn(): Promise<void> {
-    const { cluster, ready, server } = this.#deps;
+    const { cluster, ready, server, log } = this.#deps;
     const { writable } = cluster.state.choice;
-    if (this.#running !== null && this.#running.database !== writable) await this.#end();
+    if (this.#work !== null && this.#work.database !== writable) await this.#end();
     if (writable === null || !ready()) return;
+    if (this.#work !== null && this.#work.problem !== null) {
+      log.warn({ err: this.#work.problem }, "scheduled work has ended unexpectedly; begun again");
+      await this.#end();
+    }
     // What was read again meanwhile, passwords and certificates above all, holds for this work too.
-    if (this.#running !== null && this.#running.connection !== this.#connection(writable)) await this.#end();
+    if (this.#work !== null && this.#work.connection !== this.#connection(writable)) await this.#end();
     const askedAt = Date.now();
     const lease = await this.#using(writable, (client) => takeLease(client, this.#holder, server));
     if (lease === "other") return await this.#end();
     this.#renewedAt = askedAt;
-    this.#running ??= await this.#begin(writable);
+    this.#work ??= await this.#begin(writable);
   }
 
   /** Everything that a connection is made with, to be compared. */
@@ -107,70 +98,36 @@ export class Scheduler {
     return JSON.stringify(this.#deps.connection(database));
   }
 
-  async #begin(database: DatabaseName): Promise<Running> {
+  async #begin(database: DatabaseName): Promise<Work> {
     const { log, server } = this.#deps;
-    const settings = this.#deps.connection(database);
-    const pool = new pg.Pool({ ...clientOptions(settings, new Set<Socket>()), max: 4 });
-    const onBroken = (error: Error): void => log.debug({ err: error, database }, "connection lost");
-    pool.on("error", onBroken);
-    pool.on("connect", (client) => client.on("error", onBroken));
-    try {
-      // Nobody else works: what is locked was left by a server that died.
-      await pool.query(
+    // Nobody else works: what is locked was left by a server that died.
+    await this.#using(database, (client) =>
+      client.query(
         `select graphile_worker.force_unlock_workers(array(
            select distinct locked_by from graphile_worker.jobs where locked_by is not null))`,
-      );
-      const items = Object.entries(tasks).map(([task, { schedule }]) => ({ task, match: schedule }));
-      const runner = await run({
-        pgPool: pool,
-        logger: libraryLogger(log),
-        concurrency: 1,
-        pollInterval: 1000,
-        noHandleSignals: true,
-        parsedCronItems: parseCronItems(items),
-        taskList: Object.fromEntries(
-          Object.entries<Task>(tasks).map(([name, task]) => [
-            name,
-            () => this.#perform(database, name, task),
-          ]),
-        ),
-      });
-      const running = { database, connection: JSON.stringify(settings), runner, pool };
-      // It ends by itself when it cannot go on; the next turn begins anew.
-      runner.promise.then(
-        () => this.#over(running, null),
-        (error: unknown) => this.#over(running, error),
-      );
-      log.info({ database, server }, "this server runs the scheduled work");
-      return running;
-    } catch (error) {
-      await pool.end();
-      throw error;
-    }
-  }
-
-  #over(running: Running, error: unknown): void {
-    if (this.#running !== running) return;
-    this.#running = null;
-    this.#deps.log.warn({ err: error }, "scheduled work has ended unexpectedly; begun again");
-    void this.#endPool(running.pool);
+      ),
+    );
+    const work = await Work.begin({
+      database,
+      settings: this.#deps.connection(database),
+      log,
+      tasks: Object.fromEntries(
+        Object.entries<Task>(tasks).map(([name, task]) => [
+          name,
+          { schedule: task.schedule, run: () => this.#perform(database, name, task) },
+        ]),
+      ),
+    });
+    log.info({ database, server }, "this server runs the scheduled work");
+    return work;
   }
 
   async #end(): Promise<void> {
-    const running = this.#running;
-    if (running === null) return;
-    this.#running = null;
-    const { log } = this.#deps;
-    const stopped = running.runner.stop().catch((error: unknown) => {
-      log.info({ err: error }, "scheduled work could not be stopped cleanly");
-    });
-    await Promise.race([stopped, sleep(stopLimitMs)]);
-    await Promise.race([this.#endPool(running.pool), sleep(stopLimitMs)]);
-    log.info("this server does not run the scheduled work any more");
-  }
-
-  async #endPool(pool: pg.Pool): Promise<void> {
-    if (!pool.ending) await pool.end();
+    const work = this.#work;
+    if (work === null) return;
+    this.#work = null;
+    await work.end();
+    this.#deps.log.info("this server does not run the scheduled work any more");
   }
 
   /** One run, with its audit event. A failure is tried again by the library. */

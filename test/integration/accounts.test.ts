@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../support/serverPostgres.ts";
-import type { Answer, ServerProcess } from "../support/serverProcess.ts";
+import { type Answer, ServerProcess } from "../support/serverProcess.ts";
 import { ServerWorld } from "../support/serverWorld.ts";
 
 // One story, told in order.
@@ -8,6 +8,7 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
   let world: ServerWorld;
   let primary: ServerProcess;
   let readOnly: ServerProcess;
+  let refused: ServerProcess;
   const passwords: Record<string, string> = {};
   const ids: Record<string, string> = {};
   let token = "";
@@ -16,8 +17,15 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
     world = await ServerWorld.create("accounts");
     primary = await world.start("primary");
     readOnly = await world.start("read-only");
+    const wrong = { application: "not the application's", migration: "not the migrations'" };
+    refused = new ServerProcess({ ...world.options, id: "secondary", passwords: wrong });
+    await refused.configure();
+    refused.start();
   }, 180_000);
-  afterAll(async () => world[Symbol.asyncDispose](), 60_000);
+  afterAll(async () => {
+    await refused?.stop();
+    await world[Symbol.asyncDispose]();
+  }, 60_000);
   beforeEach(({ onTestFailed }) => {
     onTestFailed(() => console.log(world.output.slice(-6000)));
   });
@@ -150,9 +158,30 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
     expect((await primary.send("GET", "/api/whoami", undefined, three)).status).toBe(401);
     expect((await signIn(primary, "vic")).status).toBe(401);
     await primary.send("PATCH", `/api/accounts/${ids.vic}`, { enabled: true });
+    const guesser = browser(await signIn(primary, "olga"));
+    const guess = async (currentPassword: string | undefined) =>
+      primary.send(
+        "PUT",
+        "/api/account/password",
+        { currentPassword, newPassword: "what a thief chooses" },
+        guesser,
+      );
+    const statuses = await Promise.all(
+      Array.from({ length: 12 }, async (_, index) => (await guess(`guess ${index}`)).status),
+    );
+    expect(statuses.sort()).toEqual([...Array(10).fill(403), 429, 429]);
+    // The right one too: it would tell that it is the right one.
+    expect(await guess(passwords.olga)).toMatchObject({
+      status: 429,
+      body: { type: expect.stringContaining("too-many-password-attempts") },
+      headers: { "retry-after": expect.stringMatching(/^\d+$/) },
+    });
     const reset = await primary.send("POST", `/api/accounts/${ids.vic}/password`);
     passwords.vic = String(reset.body.password);
-    expect((await signIn(primary, "vic")).status).toBe(200);
+    const other = browser(await signIn(primary, "vic"));
+    const own = { currentPassword: passwords.vic, newPassword: "another good password" };
+    expect((await primary.send("PUT", "/api/account/password", own, other)).status).toBe(200);
+    passwords.vic = own.newPassword;
   });
 
   test("signed out is signed out, at every server", async () => {
@@ -184,6 +213,23 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
     };
     const asked = [first("/api/whoami", session), first("/api/resources", bearer(token))];
     expect(await Promise.all(asked)).toEqual([200, 200]);
+  });
+
+  test("a server whose own password stays wrong says so, beside waiting for the database", async () => {
+    const problem = /^the shared database has refused this server's password of the role application since /;
+    await until("said", async () => (await refused.send("GET", "/healthz")).body.problem !== null, 40);
+    expect(await refused.send("GET", "/read-write")).toMatchObject({
+      status: 503,
+      body: { state: "starting", problem: expect.stringMatching(problem) },
+    });
+    const logged = () => refused.output.split("\n").filter((line) => line.includes('"level":"error"'));
+    await until("logged", async () => logged().length === 2);
+    for (const database of ["shared", "read-only"]) {
+      const line = expect.stringContaining(`the ${database} database has refused this server's password`);
+      expect(logged()).toContainEqual(line);
+    }
+    expect(refused.output).not.toContain("not the application's");
+    expect((await primary.send("GET", "/healthz")).body.problem).toBeNull();
   });
 
   test("with no writable database, people and programs sign in at the read-only server", async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applicationSecrets } from "../../core/ownApplication.ts";
 import { renderHaproxy } from "../../core/render/haproxy.ts";
 import { deriveTopology } from "../../core/topology.ts";
+import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 import { buildPowerDns, PowerDns, powerDnsImage } from "../support/powerdns.ts";
@@ -121,6 +122,23 @@ describe.sequential("an application that somebody else has made (PowerDNS)", () 
     expect([exitCode, findings.map(({ subject, problem }) => `${subject} ${problem}`)]).toEqual([
       3,
       ["primary application is down (its container is stopped)"],
+    ]);
+    const { applications, shown } = await eventually("the page shows it", async () => {
+      const { body } = await nodes.request("read-only-server", "/api/high-availability");
+      const overview = JSON.parse(body) as Overview;
+      const isSeen = overview.applications[0]?.isWell === false;
+      return isSeen && { applications: overview.applications, shown: overview.findings };
+    });
+    expect(applications.map(({ name, isWell }) => [name, isWell])).toEqual([
+      ["primary", false],
+      ["read-only", true],
+    ]);
+    expect(shown).toEqual([
+      {
+        subject: "primary application",
+        problem: expect.stringMatching(/^is unwell \(.+\)$/),
+        remedy: expect.stringContaining(nodes.container("primary-application")),
+      },
     ]);
     await nodes.docker("start", nodes.container("primary-application"));
     await healthy(deployment);

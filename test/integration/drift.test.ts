@@ -30,7 +30,10 @@ describe.sequential("what somebody has changed past the config", () => {
     return all;
   }
 
-  it("a stopped container, ALTER SYSTEM and a dropped slot are named, and healed by up", async () => {
+  it("a stopped container, ALTER SYSTEM and a dropped slot are named, and healed by up; a password too", async () => {
+    const password = "SELECT rolpassword FROM pg_authid WHERE rolname = 'application'";
+    const declared = await nodes.sql("shared-database", password);
+    await nodes.sql("shared-database", "ALTER ROLE application PASSWORD 'of-somebody-else'");
     await nodes.docker("stop", nodes.container("secondary-server"));
     await nodes.sql("shared-database", "ALTER SYSTEM SET work_mem = '9MB'");
     await nodes.sql("shared-database", "SELECT pg_reload_conf()");
@@ -53,6 +56,7 @@ describe.sequential("what somebody has changed past the config", () => {
     ])
       expect(all).toContain(`healed: ${done}`);
     expect(await nodes.sql("shared-database", "SHOW work_mem")).toBe("4MB");
+    expect(await nodes.sql("shared-database", password)).toBe(declared);
     const after = await nodes.starts();
     expect(after).toEqual({ ...before, "secondary-server": after["secondary-server"] });
   });
@@ -70,6 +74,29 @@ describe.sequential("what somebody has changed past the config", () => {
     expect(await nodes.starts()).toEqual(before);
     const { exitCode } = await deployment.preview("--expect-no-changes");
     expect(exitCode).toBe(0);
+  });
+
+  it("a server that would seal with another key than the others is named", async () => {
+    // The read-only server: it seals nothing meanwhile.
+    const file = "/var/lib/pg-continuity/config/encryption.key";
+    const give = async (script: string) => {
+      const command = `cd /tmp; { ${script}; } > next; cat next > ${file}; rm next; kill -HUP 1`;
+      expect(await nodes.exec("read-only-server", "sh", "-ec", command)).toMatchObject({ exitCode: 0 });
+    };
+    await give(`cat ${file} > kept; head -c 32 /dev/urandom | base64 > other; cat other kept`);
+    const seen = await eventually("named", async () => {
+      const { findings } = await deployment.status();
+      return findings.find(({ subject, problem }) => subject === "servers" && /keyFingerprint/.test(problem));
+    });
+    expect(seen.problem).toMatch(
+      /^differ in keyFingerprint: primary (\w+), secondary \1, read-only (?!\1)\w+$/,
+    );
+    expect(seen.remedy).toMatch(/^Give every server the same key file/);
+
+    // The key that seals goes in two steps.
+    await give("cat kept; echo; cat other");
+    await healthy(deployment);
+    await give("cat kept; rm kept other");
   });
 
   it("a refresh goes on while every engine answers", async () => {

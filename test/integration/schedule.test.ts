@@ -1,6 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { clientOptions } from "../../server/databases/connection.ts";
+import { errorCode } from "../../server/databases/errors.ts";
 import { migrationNames } from "../../server/migrations/list.ts";
+import { libraryPool } from "../../server/schedule/libraryPool.ts";
 import { taskNames } from "../../server/schedule/tasks.ts";
 import { until } from "../support/serverPostgres.ts";
 import type { ServerProcess } from "../support/serverProcess.ts";
@@ -64,8 +67,23 @@ describe.sequential("scheduled work", { timeout: 60_000 }, () => {
       "vault",
     );
     expect(await server("secondary").stop()).toBe(0);
+    const { version } = (await server("primary").send("GET", "/api/version")).body;
+    const { program } = world.options;
+    const text = await readFile(program, "utf8");
+    await writeFile(program, text.replaceAll(JSON.stringify(version), '"0.0.9"'));
     server("secondary").start();
     await until("back", async () => (await server("secondary").status("/secondary")) === 200);
+    await writeFile(program, text);
+    expect(server("secondary").output).toMatch(
+      /"version":"0\.0\.9".*another server has another version or key/,
+    );
+    await until("shown", async () => {
+      const { findings } = (await server("primary").send("GET", "/api/high-availability")).body;
+      const [found] = (findings as { problem: string }[]).filter(({ problem }) => /version/.test(problem));
+      return (
+        found?.problem === `differ in version: primary ${version}, secondary 0.0.9, read-only ${version}`
+      );
+    });
     const body = { name: "upgrade", account: "a", secret: "s" };
     expect((await server("secondary").send("POST", "/api/resources", body)).status).toBe(201);
     const { pack } = (await server("secondary").send("GET", "/healthz")).body;
@@ -86,6 +104,94 @@ describe.sequential("scheduled work", { timeout: 60_000 }, () => {
     expect((await server("primary").send("POST", "/api/tasks/nothing/run")).status).toBe(400);
   });
 
+  test("a job whose end cannot be written down is done again, and the work goes on", async () => {
+    const asked = server("primary");
+    const table = "graphile_worker._private_jobs";
+    await world.postgres.sql(
+      "shared",
+      `create function public.refuse() returns trigger language plpgsql as 'begin raise exception ''refused''; end';
+       create trigger refuse before delete on ${table} for each row execute function public.refuse()`,
+      "vault",
+    );
+    const before = (await runs(asked, "clean-up")).length;
+    await asked.send("POST", "/api/tasks/clean-up/run");
+    await until("done again", async () => (await runs(asked, "clean-up")).length > before + 1);
+    await world.postgres.sql("shared", `drop trigger refuse on ${table}`, "vault");
+    const reminders = (await runs(asked, "rotation-reminder")).length;
+    await asked.send("POST", "/api/tasks/rotation-reminder/run");
+    await until("other work", async () => (await runs(asked, "rotation-reminder")).length > reminders);
+  });
+
+  test("a connection that is lost while the timetable is read ends no server", async () => {
+    const owner = await runsOn(server("primary"));
+    const other = owner === "primary" ? "secondary" : "primary";
+    const { pid } = server(other);
+    const onTable = "wait_event_type = 'Lock' and query like '%known_crontabs%'";
+    const locked = world.postgres.sql(
+      "shared",
+      `begin; lock table graphile_worker._private_known_crontabs;
+       do $$ begin
+         for i in 1..300 loop
+           exit when (select count(pg_terminate_backend(pid)) from pg_stat_activity where ${onTable}) > 0;
+           perform pg_sleep(0.1), pg_stat_clear_snapshot();
+         end loop;
+       end $$; commit`,
+      "vault",
+    );
+    expect(await server(owner).stop()).toBe(0);
+    await locked;
+    await until("taken over", async () => (await runsOn(server(other))) === other);
+    const samples = (await runs(server(other), "health-sample")).length;
+    await server(other).send("POST", "/api/tasks/health-sample/run");
+    await until("it runs", async () => (await runs(server(other), "health-sample")).length > samples);
+    expect(server(other).pid).toBe(pid);
+    expect(world.output).not.toContain("the server ends");
+    server(owner).start();
+    await until("back", async () => (await server(owner).status(`/${owner}`)) === 200);
+  });
+
+  test("the job library's connections wait for the database until the work ends, and come back once", async () => {
+    const { databases, authority, passwords } = world.options;
+    const [target] = databases;
+    if (target === undefined) throw new Error("no database");
+    const settings = {
+      ...{ target, database: "vault", user: "application", passwords: [passwords.application] },
+      ...{
+        ca: authority.ca,
+        connectTimeoutSeconds: 1,
+        statementTimeoutSeconds: 5,
+        applicationName: "library",
+      },
+    };
+    const ending = new AbortController();
+    const failures: unknown[] = [];
+    const pool = libraryPool(clientOptions(settings, new Set()), ending.signal, (error) =>
+      failures.push(error),
+    );
+    pool.on("error", (error) => failures.push(error));
+    pool.on("connect", (client) => client.on("error", (error) => failures.push(error)));
+    const sleeping = pool.query("select pg_sleep(0.5), 'awake' as state");
+    const cut = `select count(pg_terminate_backend(pid)) from pg_stat_activity
+                 where application_name = 'library' and wait_event = 'PgSleep'`;
+    await until("cut", async () => (await world.postgres.sql("shared", cut))[0] === "1", 5, 10);
+    expect((await sleeping).rows).toMatchObject([{ state: "awake" }]);
+    expect(failures).toContainEqual(expect.objectContaining({ code: "57P01" }));
+
+    const hopeless = pool.query("select 1 from no_such_table");
+    await until("tried", async () => failures.some((error) => errorCode(error) === "42P01"), 5, 10);
+    await new Promise<void>((resolve, reject) => {
+      pool.connect((error, _client, release) => {
+        if (error) return reject(error);
+        release();
+        release();
+        resolve();
+      });
+    });
+    ending.abort();
+    expect((await hopeless).rows).toEqual([]);
+    await pool.end();
+  });
+
   test("a server that dies is followed by another within 10 s, and nothing runs on the read-only server", async () => {
     const owner = await runsOn(server("primary"));
     const other = owner === "primary" ? "secondary" : "primary";
@@ -100,30 +206,5 @@ describe.sequential("scheduled work", { timeout: 60_000 }, () => {
     server(other).signal("SIGTERM");
     expect(await server(other).ended()).toBe(0);
     expect(await runsOn(server("read-only"))).toBe("");
-  });
-
-  test("a connection lost while the work is registered ends no server; it is begun again", async () => {
-    const registering = `from pg_stat_activity where query like '%_private_known_crontabs%' and wait_event_type = 'Lock'`;
-    // Registering waits for this lock, so its connection can be ended just then.
-    const locked = world.postgres.sql(
-      "shared",
-      "begin; lock table graphile_worker._private_known_crontabs; select pg_sleep(8); commit",
-      "vault",
-    );
-    server("secondary").start();
-    await until("the work is being registered", async () => {
-      return (await world.postgres.sql("shared", `select pid ${registering}`)).length > 0;
-    });
-    await world.postgres.sql("shared", `select pg_terminate_backend(pid) ${registering}`);
-    const ended = server("secondary")
-      .ended()
-      .then((code) => `ended with ${code}`);
-    await locked;
-    expect(await Promise.race([ended, sleep(1000, "runs")])).toBe("runs");
-    const before = (await runs(server("secondary"), "clean-up")).length;
-    await until("begun again", async () => {
-      await server("secondary").send("POST", "/api/tasks/clean-up/run");
-      return (await runs(server("secondary"), "clean-up")).length > before;
-    });
   });
 });

@@ -141,6 +141,7 @@ export function observedServer(name: ServerName): ServerObservation {
       database: isReadOnly ? "read-only" : "shared",
       timeline: 1,
       since: time,
+      problem: null,
       pack: { version: "1.0.0", keyFingerprint: "0123456789abcdef", schema: "0007-schedule" },
     }),
   };

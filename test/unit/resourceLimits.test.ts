@@ -25,6 +25,18 @@ describe("limits of containers", () => {
     expect(label({ cpus: 2 })).toBeUndefined();
   });
 
+  it("reach one's own applications, and none but them", async () => {
+    const application = { image: "registry.test/own:1", port: 8080 };
+    const resources = { application: { memoryMegabytes: 64, cpus: 0.5 } };
+    const limited = (await registerDeployment({ application, resources })).flatMap(
+      ({ type, name, inputs: { memory, cpus } }) =>
+        type === "docker:index/container:Container" && memory !== undefined ? [[name, memory, cpus]] : [],
+    );
+    expect(limited.sort()).toEqual(
+      ["primary", "read-only", "secondary"].map((server) => [`${server}-application`, 64, "0.5"]),
+    );
+  });
+
   it("reach the containers of their kind", async () => {
     const resources = { database: { memoryMegabytes: 512, cpuShares: 512 }, server: { cpus: 1.5 } };
     const containers = (await registerDeployment({ resources })).filter(

@@ -254,6 +254,25 @@ const cases: readonly [name: string, observation: Observation, expected: Expecte
     },
   ],
   [
+    "a server's password is refused for long, whatever it can still do",
+    {
+      ...healthy,
+      servers: healthy.servers.map((server) =>
+        server.name === "secondary" && server.health.known
+          ? {
+              ...server,
+              health: known({ ...server.health.value, problem: "the shared database has refused" }),
+            }
+          : server,
+      ),
+    },
+    {
+      phase: "degraded",
+      verdict: "degraded",
+      findings: [/^secondary server: the shared database has refused\. Run "npm run up": it gives the role/],
+    },
+  ],
+  [
     "the gateway's container is missing",
     { ...healthy, gateway: known({ state: "missing" }) },
     { phase: "degraded", verdict: "degraded", findings: [/^gateway: its container is missing\. Start it/] },

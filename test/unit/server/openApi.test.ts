@@ -28,7 +28,7 @@ async function documentOfAll(): Promise<Record<string, unknown>> {
   statusOperations(api, services);
   resourceOperations(api, services);
   sessionOperations(app, api, services);
-  accountOperations(api, services);
+  accountOperations(app, api, services);
   tokenOperations(api, services);
   keyOperations(api, services);
   auditOperations(api, services);

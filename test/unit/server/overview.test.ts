@@ -11,7 +11,7 @@ import { overviewSchema } from "../../../server/overview/schema.ts";
 
 const now = Date.parse("2026-11-21T10:00:00.000Z");
 const time = new Date(now).toISOString();
-const pack = { version: "1.0.0", keyFingerprint: "0123", schema: "0009-job-library-0.17" };
+const pack = { version: "1.0.0", keyFingerprint: "0123", schema: "0008-server-names" };
 
 const view = (name: DatabaseName, inRecovery: boolean, timeline: number, closed = false): DatabaseView => ({
   ...{ name, inRecovery, timeline, closed, reachable: true, systemId: "111", problem: null, observedAt: now },
@@ -51,6 +51,7 @@ const answer = (server: ServerName, views: readonly DatabaseView[]): PeerAnswer 
     database: server === "read-only" ? "read-only" : "shared",
     since: time,
     startedAt: time,
+    problem: null,
     pack,
   },
   databases: views.map(({ name, reachable }) => ({ database: name, reachable, observedAt: time })),
@@ -79,6 +80,7 @@ function seen(changes: Partial<OverviewInput> & { views?: readonly DatabaseView[
         ...{ address: `${name}-server`, port: 8443, certificateName: `${name}-server` },
       })),
       gateway: { containerName: "dev-gateway", address: "gateway", port: 8443 },
+      applications: [],
     },
     names: new Map(),
     addresses: new Map([
@@ -95,6 +97,7 @@ function seen(changes: Partial<OverviewInput> & { views?: readonly DatabaseView[
     lag: { bytes: 0, seconds: 0 },
     self: answer("primary", views),
     peers: (["secondary", "read-only"] as const).map((name) => peer(name, answer(name, views))),
+    applications: [],
     gateway: { reachable: true, problem: null },
     now,
     ...rest,
@@ -189,6 +192,42 @@ describe("the overview", () => {
     expect(overview).toMatchObject({ phase: "promoted", verdict: "ok", findings: [] });
     expect(overview.servers[2]).toMatchObject({ isActingPrimary: true, role: "read-write" });
     expect(overview.databases[0]).toMatchObject({ role: "standby", slot: { name: "shared" } });
+  });
+
+  test("should show one's own application beside each server, and judge with it", () => {
+    const base = seen();
+    const place = { protocol: "http", healthPath: "", certificateName: "", port: 8080 } as const;
+    const applications = (["primary", "read-only"] as const).map((name) => {
+      return { ...place, name, containerName: `dev-${name}-application`, address: `${name}-application` };
+    });
+    const views = applications.map(({ name }) => ({ name, problem: null, since: now, observedAt: now }));
+    const overviewWith = (problem: string | null, observedAt: number | null = now) =>
+      overviewOf({
+        ...base,
+        deployment: { ...base.deployment, applications },
+        applications: views.map((view) =>
+          view.name === "primary" ? { ...view, problem, observedAt } : view,
+        ),
+      });
+    expect(overviewWith(null)).toMatchObject({
+      verdict: "ok",
+      applications: [
+        { name: "primary", isWell: true, address: "primary-application:8080" },
+        { name: "read-only", isWell: true },
+      ],
+    });
+    expect(overviewWith("connect ECONNREFUSED")).toMatchObject({
+      verdict: "degraded",
+      applications: [{ isWell: false, detail: "connect ECONNREFUSED" }, { isWell: true }],
+      findings: [
+        {
+          subject: "primary application",
+          problem: "is unwell (connect ECONNREFUSED)",
+          remedy: expect.stringContaining("dev-primary-application"),
+        },
+      ],
+    });
+    expect(overviewWith("not asked yet", null)).toMatchObject({ applications: [{ isWell: null }, {}] });
   });
 
   test("should tell a transition that runs", () => {

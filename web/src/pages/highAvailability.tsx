@@ -4,7 +4,7 @@ import { dateTime, timeOfDay } from "../format.ts";
 import { Connectivity } from "../parts/connectivity.tsx";
 import { LagChart } from "../parts/lagChart.tsx";
 import { Next } from "../parts/next.tsx";
-import { DatabaseCard, ServerCard } from "../parts/tiles.tsx";
+import { ApplicationCard, DatabaseCard, ServerCard } from "../parts/tiles.tsx";
 import { Topology } from "../parts/topology.tsx";
 import { useOverview } from "../useOverview.ts";
 
@@ -29,7 +29,7 @@ export function HighAvailabilityPage() {
 function Content({ overview, isStale }: { readonly overview: Overview; readonly isStale: boolean }) {
   const { phase, verdict, summary, transition, observedAt, databases } = overview;
   const observer = overview.servers.find(({ name }) => name === overview.server)?.displayName;
-  const others = overview.findings.filter(({ subject }) => !/ (server|database)$/.test(subject));
+  const others = overview.findings.filter(({ subject }) => !/ (server|database|application)$/.test(subject));
   return (
     <div className={isStale ? "stale" : undefined}>
       <section className={`card verdict ${verdict}`} aria-label="Verdict">
@@ -75,6 +75,16 @@ function Content({ overview, isStale }: { readonly overview: Overview; readonly 
           <ServerCard key={server.name} server={server} overview={overview} />
         ))}
       </div>
+      {overview.applications.length > 0 && (
+        <>
+          <h2>Applications</h2>
+          <div className="tiles">
+            {overview.applications.map((application) => (
+              <ApplicationCard key={application.name} application={application} overview={overview} />
+            ))}
+          </div>
+        </>
+      )}
       <h2>Databases</h2>
       <div className="tiles">
         {databases.map((database) => (

@@ -1,4 +1,4 @@
-import type { DatabaseTile, Overview, ServerTile } from "../../../server/overview/schema.ts";
+import type { ApplicationTile, DatabaseTile, Overview, ServerTile } from "../../../server/overview/schema.ts";
 import { ago, bytes, capital, dateTime, duration, timeOfDay } from "../format.ts";
 import { Facts } from "./facts.tsx";
 import { Rename } from "./rename.tsx";
@@ -42,6 +42,37 @@ export function ServerCard({
       />
       <Findings subject={`${server.name} server`} overview={overview} />
       <Rename server={server} />
+    </article>
+  );
+}
+
+/** One's own application beside a server: whether it is well. */
+export function ApplicationCard({
+  application,
+  overview,
+}: {
+  readonly application: ApplicationTile;
+  readonly overview: Overview;
+}) {
+  const { name, isWell, address, since, observedAt } = application;
+  return (
+    <article className="card tile" aria-label={`${capital(name)} application`}>
+      <header>
+        <div>
+          <h3>{capital(name)} application</h3>
+          <p className="kind">beside the {name} server</p>
+        </div>
+        <ActiveMark active={isWell === true} />
+      </header>
+      <Facts
+        facts={[
+          ["Health", isWell === null ? "unknown" : isWell ? "well" : "unwell"],
+          ["Address", address],
+          ["Since", dateTime(since)],
+          ["Seen at", observedAt === null ? "never" : timeOfDay(observedAt)],
+        ]}
+      />
+      <Findings subject={`${name} application`} overview={overview} />
     </article>
   );
 }
