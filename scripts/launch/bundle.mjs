@@ -2,18 +2,16 @@
 // So a command starts in a tenth of a second; from hundreds of files of sources and packages it takes five times the
 // processor. Plain JavaScript, because it runs before there is anything that reads TypeScript.
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
-const kept = join(root, "node_modules", ".cache", "pg-continuity", "programs");
-const manifestFile = join(kept, "manifest.json");
+const project = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 /** Folders whose TypeScript files are programs, and single programs. */
 const programFolders = ["scripts", "scripts/node"];
-const programs = ["index.ts", "bench/main.ts", "scripts/setup/main.ts"];
+const programs = ["index.ts", "bench/main.ts", "scripts/setup/main.ts", "scripts/transition/run.ts"];
 
 /** Not bundled: Pulumi's own instance of its SDK has to be used; the others have native parts or read files of theirs. */
 const external = ["@pulumi/*", "dockerode", "esbuild", "vite"];
@@ -21,16 +19,26 @@ const external = ["@pulumi/*", "dockerode", "esbuild", "vite"];
 /** Bundles that are kept: a program that runs since before a change loads the rest of its own one. */
 const keptBundles = 5;
 
-/** The bundled form of a program. @param entry its file from the project's folder, as "scripts/up.ts" @returns its URL */
-export async function bundled(entry) {
-  const current = readManifest();
-  const folder = current !== null && isCurrent(current) ? current.folder : await bundleAll();
-  return pathToFileURL(join(kept, folder, entry.replace(/\.ts$/, ".mjs"))).href;
+/**
+ * The bundled form of a program.
+ *
+ * @param {string} entry its file from the project's folder, as "scripts/up.ts"
+ * @param {string} root the project's folder
+ * @returns {Promise<string>} its URL
+ * @throws Error when there is no such program, or the sources cannot be bundled
+ */
+export async function bundled(entry, root = project) {
+  const kept = join(root, "node_modules", ".cache", "pg-continuity", "programs");
+  const current = readManifest(join(kept, "manifest.json"));
+  const folder = current !== null && isCurrent(current, root) ? current.folder : await bundleAll(root, kept);
+  const file = join(kept, folder, entry.replace(/\.ts$/, ".mjs"));
+  if (existsSync(file)) return pathToFileURL(file).href;
+  throw new Error(`${entry} is no program of this project; programs are named in scripts/launch/bundle.mjs`);
 }
 
-function readManifest() {
+function readManifest(file) {
   try {
-    return JSON.parse(readFileSync(manifestFile, "utf8"));
+    return JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
     if (error.code === "ENOENT" || error instanceof SyntaxError) return null;
     throw error;
@@ -38,32 +46,34 @@ function readManifest() {
 }
 
 /** Whether the project is where it was, and every source as it was. */
-function isCurrent(manifest) {
-  return (
-    manifest.root === root && Object.entries(manifest.sources).every(([file, mark]) => markOf(file) === mark)
-  );
+function isCurrent(manifest, root) {
+  const isSame = ([file, mark]) => markOf(join(root, file)) === mark;
+  return manifest.root === root && Object.entries(manifest.sources).every(isSame);
 }
 
 /** Size and time of change, which tell one state of a file from another. */
-function markOf(file) {
-  const found = statSync(join(root, file), { throwIfNoEntry: false });
+function markOf(path) {
+  const found = statSync(path, { throwIfNoEntry: false });
   return found === undefined ? "none" : `${found.size} ${found.mtimeMs}`;
 }
 
+function programsOf(root) {
+  const listed = programFolders.flatMap((folder) =>
+    readdirSync(join(root, folder), { withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+      .map(({ name }) => `${folder}/${name}`),
+  );
+  return [...programs.filter((file) => existsSync(join(root, file))), ...listed];
+}
+
 /** Into a folder of its own, which counts only once it is complete: others may do the same at the same time. */
-async function bundleAll() {
+async function bundleAll(root, kept) {
   const { build } = await import("esbuild");
   const folder = randomUUID();
-  const listed = programFolders.flatMap((inFolder) =>
-    readdirSync(join(root, inFolder))
-      .filter((name) => name.endsWith(".ts"))
-      .map((name) => `${inFolder}/${name}`),
-  );
-  // Before anything is read: what changes meanwhile is seen the next time.
-  const startedAt = new Map();
+  const marks = new Map();
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: [...programs, ...listed],
+    entryPoints: programsOf(root),
     outdir: join(kept, folder),
     outbase: root,
     outExtension: { ".js": ".mjs" },
@@ -76,34 +86,35 @@ async function bundleAll() {
     keepNames: true,
     metafile: true,
     external,
-    plugins: [ownFiles(startedAt)],
+    plugins: [ownFiles(marks)],
     // Packages in CommonJS ask for Node's own modules with `require`.
     banner: {
       js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
     },
     logLevel: "warning",
   });
+  const inputs = Object.keys(metafile.inputs).filter((file) => !/^node_modules\/|:/.test(file));
   const sources = Object.fromEntries(
-    [...Object.keys(metafile.inputs), "package-lock.json", "scripts/launch/bundle.mjs"]
-      .filter((file) => !file.startsWith("node_modules/") && !file.includes(":"))
-      .map((file) => [file, startedAt.get(join(root, file)) ?? markOf(file)]),
+    [...inputs, "package-lock.json", "scripts/launch/bundle.mjs"].map((file) => {
+      const path = join(root, file);
+      return [file, marks.get(path) ?? markOf(path)];
+    }),
   );
   const fresh = join(kept, `${folder}.json`);
-  mkdirSync(kept, { recursive: true });
   writeFileSync(fresh, JSON.stringify({ root, folder, sources }));
-  renameSync(fresh, manifestFile);
-  removeOld();
+  renameSync(fresh, join(kept, "manifest.json"));
+  removeOld(kept);
   return folder;
 }
 
-/** A module's own address stays that of its source; what was read is marked as it was when it was read. */
+/** A module's own address stays that of its source. Each file is marked before it is read: a later change is seen the next time. */
 function ownFiles(marks) {
   return {
     name: "own files",
     setup(build) {
       build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         if (path.includes("/node_modules/")) return undefined;
-        marks.set(path, markOf(path.slice(root.length + 1)));
+        marks.set(path, markOf(path));
         const text = await readFile(path, "utf8");
         const contents = text.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href));
         return { contents, loader: "ts" };
@@ -112,7 +123,7 @@ function ownFiles(marks) {
   };
 }
 
-function removeOld() {
+function removeOld(kept) {
   const age = (folder) => statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const folders = readdirSync(kept, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
