@@ -35,7 +35,7 @@ if (entry === installOnly) {
   if (!isInstalled()) installPackages();
 } else {
   if (!isInstalled()) installPackagesAlone();
-  runEntry(join(root, entry), args);
+  runEntry(entry, args);
 }
 
 /** Whether the stamp left by the last complete installation names this very lock file and Node.js. */
@@ -68,7 +68,8 @@ function installPackages() {
 }
 
 function runEntry(file, entryArguments) {
-  const child = spawn(process.execPath, ["--import=tsx/esm", file, ...entryArguments], { stdio: "inherit" });
+  const launcher = join(root, "scripts", "launch", "run.mjs");
+  const child = spawn(process.execPath, [launcher, file, ...entryArguments], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => {
       // Ctrl-C reaches the child from the terminal itself. A second one would mean "at once, without cleaning up".

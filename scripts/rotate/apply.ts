@@ -10,7 +10,7 @@ import { projectFolder } from "../setup/paths.ts";
 export async function applyStack(stack: string, { force }: { readonly force: boolean }): Promise<void> {
   const { exitCode } = await execa(
     process.execPath,
-    ["--import=tsx/esm", "scripts/up.ts", "--stack", stack, "--json"],
+    ["scripts/launch/run.mjs", "scripts/up.ts", "--stack", stack, "--json"],
     // Its last word is the status as JSON, which nobody asked for here.
     { cwd: projectFolder, reject: false, stdin: "ignore", stdout: "ignore", stderr: "inherit" },
   );

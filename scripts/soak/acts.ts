@@ -98,7 +98,15 @@ function start(stack: DeployedStack, transition: TransitionName, transitionId: s
   // A program of its own, so that it can be killed; a process group of its own, so that nothing of it stays.
   return spawn(
     process.execPath,
-    ["--import=tsx/esm", "scripts/transition.ts", "--stack", stack.name, transition, "--id", transitionId],
+    [
+      "scripts/launch/run.mjs",
+      "scripts/transition.ts",
+      "--stack",
+      stack.name,
+      transition,
+      "--id",
+      transitionId,
+    ],
     { stdio: ["ignore", "ignore", "pipe"], detached: true },
   );
 }

@@ -104,7 +104,7 @@ export class OwnStack implements AsyncDisposable {
   script(file: string, args: readonly string[] = [], environment: Config = {}): Promise<ScriptResult> {
     return this.#run(
       process.execPath,
-      ["--import=tsx/esm", file, "--stack", this.stack, ...args],
+      ["scripts/launch/run.mjs", file, "--stack", this.stack, ...args],
       environment,
     );
   }

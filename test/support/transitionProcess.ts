@@ -33,7 +33,7 @@ export class WorkingProcess {
   /** `npm run transition -- NAME --id ID`, held at a point where one is given. */
   static transition(deployment: Deployment, name: string, id: string, pause?: Pause, ...options: string[]) {
     const script = [
-      "--import=tsx/esm",
+      "scripts/launch/run.mjs",
       "scripts/transition.ts",
       "--stack",
       deployment.stack,
@@ -46,7 +46,7 @@ export class WorkingProcess {
 
   /** Any of the project's programs. */
   static script(deployment: Deployment, file: string, ...options: string[]) {
-    const args = ["--import=tsx/esm", file, "--stack", deployment.stack, ...options];
+    const args = ["scripts/launch/run.mjs", file, "--stack", deployment.stack, ...options];
     return new WorkingProcess(process.execPath, args, environmentOf(deployment, undefined));
   }
 

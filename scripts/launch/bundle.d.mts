@@ -1,0 +1,2 @@
+/** See bundle.mjs. */
+export function bundled(entry: string, root?: string): Promise<string>;
