@@ -1,12 +1,19 @@
+import { mayBeSecret } from "../alerts/settings.ts";
 import type { Settings } from "../settings.ts";
 import type { SettingChange } from "./report.ts";
 
-/** The settings that differ, a nested one by its path (`ports.gateway`); what is not set is `-`. */
+const secret = "[secret]";
+
+/**
+ * The settings that differ, a nested one by its path (`ports.gateway`); what is not set is `-`. Of what may be a secret
+ * only that it differs.
+ */
 export function settingChanges(before: Settings, after: Settings): readonly SettingChange[] {
   const [old, wanted] = [flatten(before), flatten(after)];
   return [...new Set([...old.keys(), ...wanted.keys()])].flatMap((key) => {
     const change = { key, before: old.get(key) ?? "-", after: wanted.get(key) ?? "-" };
-    return change.before === change.after ? [] : [change];
+    if (change.before === change.after) return [];
+    return [mayBeSecret(key.split(".")) ? { key, before: secret, after: secret } : change];
   });
 }
 

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { emptyLedger } from "../../../core/alerts/ledger.ts";
+import { defaultAlerts } from "../../../core/alerts/settings.ts";
 import { type DatabaseName, type ServerName, serverNames } from "../../../core/vocabulary.ts";
 import { choose } from "../../../server/databases/choose.ts";
 import type { DatabaseDetail } from "../../../server/databases/detail.ts";
@@ -96,6 +98,9 @@ function seen(changes: Partial<OverviewInput> & { views?: readonly DatabaseView[
     self: answer("primary", views),
     peers: (["secondary", "read-only"] as const).map((name) => peer(name, answer(name, views))),
     gateway: { reachable: true, problem: null },
+    alerting: {
+      ...{ settings: defaultAlerts, channels: [], ledger: emptyLedger, sender: null, lastTransition: null },
+    },
     now,
     ...rest,
   };
