@@ -82,40 +82,41 @@ const snmpSchema = z.strictObject({
 
 /** When something counts as wrong, and who is told. Rendered into the file `alerts.json` of each server as it is. */
 export const alertSettingsSchema = z.strictObject({
-  delaySeconds: seconds.default(15).meta({ description: "So long it has to be wrong until people are told" }),
+  delaySeconds: seconds
+    .default(15)
+    .meta({ description: "How long something has to be wrong before people are told" }),
   recoverySeconds: seconds
     .default(30)
-    .meta({ description: "So long it has to be right again until people are told that it is over" }),
-  lagSeconds: z.number().int().min(1).default(60).meta({ description: "A standby further behind is one" }),
+    .meta({ description: "How long it has to be right again before they are told that it is over" }),
+  lagSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .default(60)
+    .meta({ description: "A standby that is further behind is an alert" }),
   lagMegabytes: z
     .number()
     .int()
     .min(1)
     .default(64)
-    .meta({ description: "The same by what it has not replayed" }),
-  slotMegabytes: z
-    .number()
-    .int()
-    .min(1)
-    .default(512)
-    .meta({ description: "A slot that holds back more WAL is one; at most half of slotWalKeepMegabytes" }),
+    .meta({ description: "The same in WAL that it has not replayed" }),
+  slotMegabytes: z.number().int().min(1).default(512).meta({
+    description: "A slot that holds back more WAL is an alert; at most half of slotWalKeepMegabytes",
+  }),
   certificateDays: z
     .number()
     .int()
     .min(1)
     .default(30)
-    .meta({ description: "So long before its end a certificate is one" }),
+    .meta({ description: "How long before its end a certificate is an alert" }),
   diskPercent: z
     .number()
     .int()
     .min(1)
     .max(100)
     .default(85)
-    .meta({ description: "A fuller disk of a server's host is one" }),
-  silenced: z
-    .array(z.enum(ruleNames))
-    .default([])
-    .meta({ description: "Rules that nobody wants to hear of" }),
+    .meta({ description: "A disk of a server's host that is fuller is an alert" }),
+  silenced: z.array(z.enum(ruleNames)).default([]).meta({ description: "Rules that nobody is told of" }),
   webhook: webhookSchema
     .prefault({})
     .meta({ description: "Slack-compatible; set the url with --secret. Empty: none" }),

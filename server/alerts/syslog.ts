@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { syslogMessage } from "../../core/alerts/notice.ts";
 import { facilities, type ReadonlyAlertSettings } from "../../core/alerts/settings.ts";
@@ -18,7 +18,12 @@ export function syslogChannel(syslog: ReadonlyAlertSettings["syslog"], caCertifi
       const socket =
         protocol === "tcp"
           ? connectTcp({ host: address, port })
-          : connectTls({ host: address, port, servername: address, ...(ca === undefined ? {} : { ca }) });
+          : connectTls({
+              host: address,
+              port,
+              ...(isIP(address) === 0 ? { servername: address } : {}),
+              ...(ca === undefined ? {} : { ca }),
+            });
       const frame = Buffer.concat([Buffer.from(`${message.length} `), message]);
       await sendFrame(socket, protocol === "tcp" ? "connect" : "secureConnect", frame);
     },
