@@ -1,6 +1,6 @@
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
-import { alertProblems, alertSettingsSchema, mayBeSecret } from "./alerts/settings.ts";
+import { alertProblems, alertSettingsSchema, mayHoldSecret } from "./alerts/settings.ts";
 import { applicationProblems, applicationSchema } from "./applicationSettings.ts";
 import { hostProblems } from "./hostRules.ts";
 import { parameterProblem } from "./parameterCatalogue.ts";
@@ -178,7 +178,7 @@ function toProblems(issue: z.core.$ZodIssue, values: Record<string, unknown>): P
     {
       path,
       // Of a wrong name the value below it says nothing; of a missing one there is none.
-      ...(value === undefined || issue.code === "invalid_key" || mayBeSecret(issue.path)
+      ...(value === undefined || issue.code === "invalid_key" || mayHoldSecret(issue.path)
         ? {}
         : { value: JSON.stringify(value) }),
       reason: value === undefined ? "is missing" : reasonOf(issue),

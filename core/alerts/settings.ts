@@ -45,7 +45,8 @@ const mailAddress = /^([^<>\r\n]*<)?[^\s<>@]+@[^\s<>@]+>?$/;
 const webhookSchema = z.strictObject({
   url: z
     .string()
-    .regex(/^(https?:\/\/\S+)?$/, "is no URL (https://…)")
+    // A preview that is read from outside has a mark in its place.
+    .regex(/^(https?:\/\/\S+|\[secret\])?$/, "is no URL (https://…)")
     .default(""),
 });
 
@@ -162,14 +163,18 @@ export function isDefault(settings: ReadonlyAlertSettings): boolean {
   return JSON.stringify(alertSettingsSchema.parse(settings)) === JSON.stringify(defaultAlerts);
 }
 
-/** Whether the value at a path of the stack's settings could be, or contain, a secret of a channel. */
-export function mayBeSecret(path: readonly PropertyKey[]): boolean {
-  return path[0] === "alerts" && (path.length === 1 || ["webhook", "mail", "snmp"].includes(String(path[1])));
+/** What of the stack's settings is a secret. */
+const secretPaths = ["alerts.webhook.url", "alerts.mail.password", "alerts.snmp.community"];
+
+/** Whether the setting at a path (`alerts.webhook.url`) is a secret. */
+export function isSecretSetting(path: string): boolean {
+  return secretPaths.includes(path);
 }
 
-/** Whether there is something that the config has to keep as a secret. */
-export function hasSecrets({ webhook, mail, snmp }: ReadonlyAlertSettings): boolean {
-  return webhook.url !== "" || mail.password !== "" || snmp.community !== "public";
+/** Whether what somebody has written at a path, right or wrong, could be a secret or contain one. */
+export function mayHoldSecret(path: readonly PropertyKey[]): boolean {
+  const at = path.map(String).join(".");
+  return secretPaths.some((secret) => `${secret}.`.startsWith(`${at}.`) || at.startsWith(`${secret}.`));
 }
 
 /** Rules between the fields of a channel. */
