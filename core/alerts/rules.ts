@@ -189,7 +189,7 @@ function degenerate({ writable }: Watched, database: WatchedDatabase): Judgement
   const isKnown = writable !== null && observedAt !== null;
   return judgement("degenerate", name, isKnown ? role !== "standby" : null, {
     subject: "deployment",
-    problem: `runs on one database (${writable}): nothing can take over from it`,
+    problem: `has only the ${writable} database in operation: nothing can take over from it`,
     remedy:
       writable === "read-only"
         ? 'Bring the shared database back: "pulumi config set transition restore".'

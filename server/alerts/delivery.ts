@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { type Ledger, markChannel, markTold, outstanding } from "../../core/alerts/ledger.ts";
 import { type Notice, noticeOf } from "../../core/alerts/notice.ts";
@@ -7,6 +8,8 @@ import type { Channel } from "./channel.ts";
 
 /** Pauses after a failure: 1 s, then each twice as long as the one before, at most a minute. */
 const pauses = { minTimeout: 1000, factor: 2, maxTimeout: 60_000, randomize: true } as const;
+
+const stopLimitMs = 2000;
 
 export interface DeliveryDeps {
   readonly from: Pick<Notice, "stack" | "sender">;
@@ -53,10 +56,10 @@ export class Delivery {
     }
   }
 
-  /** Begins no attempt any more; resolves once the last one is over. */
+  /** Begins no attempt any more; resolves once the last one is over, or has taken too long for a server that stops. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error("the server stops"));
-    await Promise.all(this.#working.values());
+    await Promise.race([Promise.all(this.#working.values()), sleep(stopLimitMs)]);
   }
 
   async #work(channel: Channel): Promise<void> {

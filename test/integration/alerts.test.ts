@@ -9,6 +9,9 @@ import { until } from "../support/serverPostgres.ts";
 import type { ServerProcess } from "../support/serverProcess.ts";
 import { ServerWorld } from "../support/serverWorld.ts";
 
+/** Without the name that is shown, and why. */
+const withoutReason = (text: string) => text.replace(/ \("[^"]*"\)/, "").replace(/ \(.*/, "");
+
 /** Until the same thing would be told a second time, if it were. */
 const quietMs = 4000;
 
@@ -22,7 +25,11 @@ describe("the alerts of three servers", { timeout: 120_000 }, () => {
     return server;
   };
   const alerts = () => ({
-    ...{ delaySeconds: 2, recoverySeconds: 2, silenced: ["phase" as const, "disk" as const] },
+    ...{
+      delaySeconds: 2,
+      recoverySeconds: 2,
+      silenced: ["phase" as const, "disk" as const, "certificate" as const],
+    },
     webhook: { url: `http://127.0.0.1:${receiver.port}/services/SECRET` },
   });
   const overview = async (name: ServerName) =>
@@ -102,10 +109,10 @@ describe("the alerts of three servers", { timeout: 120_000 }, () => {
     expect(metrics).toMatch(/pg_continuity_alert\{rule="replication-stopped",.*severity="warning"\} 1/);
     receiver.status = 200;
     await comes("WARNING read-only database receives nothing");
-    await comes("WARNING deployment runs on one database");
+    await comes("WARNING deployment has only the shared database");
     await world.postgres.docker("start", "read-only");
     await comes("RECOVERED: read-only database receives nothing");
-    await comes("RECOVERED: deployment runs on one database");
+    await comes("RECOVERED: deployment has only the shared database");
     await until(
       "it is shown as well again",
       async () => (await overview("primary")).alerting?.channels[0]?.problem === null,
@@ -123,7 +130,7 @@ describe("the alerts of three servers", { timeout: 120_000 }, () => {
     await of("read-only").stop();
     of("read-only").start();
     await sleep(10_000 + quietMs);
-    const down = receiver.texts.slice(before).map((text) => text.replace(/ \(.*/, ""));
+    const down = receiver.texts.slice(before).map((text) => withoutReason(text));
     expect([...down].sort()).toEqual([
       "[test] CRITICAL databases no database accepts writes, only reading goes on",
       "[test] WARNING primary server is down",
@@ -134,7 +141,7 @@ describe("the alerts of three servers", { timeout: 120_000 }, () => {
     await until("all is over", async () => receiver.texts.length >= before + 6, 40);
     await sleep(quietMs);
     const after = receiver.texts.slice(before + 3);
-    expect(after.map((text) => text.replace(/ \(.*/, "")).sort()).toEqual(
+    expect(after.map((text) => withoutReason(text)).sort()).toEqual(
       down.map((text) => text.replace(/CRITICAL|WARNING/, "RECOVERED:")).sort(),
     );
     expect(world.output).not.toContain("SECRET");
