@@ -13,7 +13,7 @@ import { ServerWorld } from "../support/serverWorld.ts";
 const withoutReason = (text: string) => text.replace(/ \("[^"]*"\)/, "").replace(/ \(.*/, "");
 
 /** Until the same thing would be told a second time, if it were. */
-const quietMs = 4000;
+const quietMs = 3000;
 
 describe("the alerts of three servers", { timeout: 120_000 }, () => {
   let world: ServerWorld;

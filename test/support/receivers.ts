@@ -47,9 +47,10 @@ export class WebhookReceiver implements Receiver<Posted> {
     });
   }
 
-  static async listen(tls?: CertificateFiles): Promise<WebhookReceiver> {
+  /** @param address of this machine, where it listens */
+  static async listen(tls?: CertificateFiles, address = "127.0.0.1"): Promise<WebhookReceiver> {
     const receiver = new WebhookReceiver(tls);
-    await new Promise<void>((resolve) => receiver.#server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => receiver.#server.listen(0, address, resolve));
     return receiver;
   }
 
