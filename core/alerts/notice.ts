@@ -57,8 +57,8 @@ export function factsOf(notice: Notice): readonly (readonly [name: string, value
   const { kind, remedy, rule, severity, firedAt, recoveredAt, sender } = notice;
   return [
     ...(kind === "recovered" ? [] : [["What helps", remedy] as const]),
-    ["Since", firedAt],
-    ...(recoveredAt === null ? [] : [["Until", recoveredAt] as const]),
+    ["Fired at", firedAt],
+    ...(recoveredAt === null ? [] : [["Over at", recoveredAt] as const]),
     ["Rule", `${rule} (${severity})`],
     ["Told by", `${sender} server`],
   ];
