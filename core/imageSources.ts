@@ -7,6 +7,7 @@ export const imageSources = {
     "images/server",
     "server",
     "web",
+    "core/alerts",
     "core/gatewayToken.ts",
     "core/keyFingerprint.ts",
     "core/lsn.ts",

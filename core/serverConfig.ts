@@ -95,6 +95,8 @@ export const serverConfigSchema = z.strictObject({
   auditSpoolMegabytes: z.number().int().min(1).max(100_000).default(64),
   /** Audit events are kept so long. */
   auditRetentionDays: z.number().int().min(30).max(36_500).default(400),
+  /** When people are told of something, and how (`core/alerts/settings.ts`); it may hold secrets. */
+  alertsFile: z.string().optional(),
   /** How long a request waits for a writable database before it is answered 503. */
   writeHoldSeconds: z.number().min(0).default(5),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),

@@ -1,5 +1,6 @@
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
+import { alertProblems, alertSettingsSchema, mayHoldSecret } from "./alerts/settings.ts";
 import { applicationProblems, applicationSchema } from "./applicationSettings.ts";
 import { hostProblems } from "./hostRules.ts";
 import { parameterProblem } from "./parameterCatalogue.ts";
@@ -97,6 +98,7 @@ export const settingsSchema = z.strictObject({
       "is no data volume (shared-database-data, read-only-database-data; with several hosts NODE-on-HOST-data)",
     )
     .default(""),
+  alerts: alertSettingsSchema.prefault({}),
   credentials: z
     .strictObject({ passwords: generations, certificates: generations, key: generations })
     .prefault({}),
@@ -176,7 +178,9 @@ function toProblems(issue: z.core.$ZodIssue, values: Record<string, unknown>): P
     {
       path,
       // Of a wrong name the value below it says nothing; of a missing one there is none.
-      ...(value === undefined || issue.code === "invalid_key" ? {} : { value: JSON.stringify(value) }),
+      ...(value === undefined || issue.code === "invalid_key" || mayHoldSecret(issue.path)
+        ? {}
+        : { value: JSON.stringify(value) }),
       reason: value === undefined ? "is missing" : reasonOf(issue),
       remedy:
         issue.code === "invalid_key"
@@ -238,6 +242,7 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
       reason: "holds the only copy of the data, the model secondary has no other",
       remedy: 'Remove it with "pulumi config rm giveUpVolume".',
     });
+  problems.push(...alertProblems(settings.alerts, configNamespace));
   problems.push(...credentialProblems(settings));
   if (settings.synchronous && settings.model === "secondary")
     problems.push({

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import type { PoolClient } from "pg";
 import type { DatabaseName } from "../core/vocabulary.ts";
 import { Directory } from "./accounts/directory.ts";
+import { Host } from "./alerts/host.ts";
+import { AlertWatch } from "./alerts/watch.ts";
 import { SequenceNumbers } from "./audit/numbers.ts";
 import { AuditSpool } from "./audit/spool.ts";
 import { listStarts } from "./audit/store.ts";
@@ -50,6 +52,8 @@ export class Runtime {
   #app: App | null = null;
   readonly #scheduler: Scheduler;
   readonly #monitor: Monitor;
+  readonly #alerts: AlertWatch;
+  readonly #host: Host;
   readonly #names: ServerNames;
   readonly #startedAt = Date.now();
   readonly #pages: readonly PageFile[];
@@ -130,6 +134,19 @@ export class Runtime {
       cluster: this.#cluster,
       self: () => witnessBody(this.#services()),
       names: () => this.#names.all,
+      alerting: () => this.#alerts.alerting,
+    });
+    this.#host = new Host(config.stateDirectory);
+    this.#alerts = new AlertWatch({
+      server,
+      stack: config.stack,
+      stateDirectory: config.stateDirectory,
+      cluster: this.#cluster,
+      reader: this.#reader,
+      ready: () => this.#preparation.ready,
+      overview: () => this.#monitor.overview(),
+      peers: () => this.#monitor.peers,
+      log,
     });
     this.#unsubscribe = this.#cluster.subscribe(() => void this.health());
   }
@@ -215,6 +232,7 @@ export class Runtime {
     this.#reader.holdSeconds = next.config.writeHoldSeconds;
     this.#log.level = next.config.logLevel;
     this.#connect();
+    this.#alerts.configure(next.alerts);
     this.#log.info("configuration read again");
   }
 
@@ -232,6 +250,7 @@ export class Runtime {
       await this.#app?.close();
       await this.#preparation.stop();
       await this.#scheduler.stop();
+      await this.#alerts.stop();
       await this.#names.stop();
       this.#monitor.stop();
       await this.#stopTrail();
@@ -262,6 +281,7 @@ export class Runtime {
     this.#trail.start();
     this.#scheduler.start();
     this.#names.start();
+    this.#alerts.configure(this.#configuration.alerts);
     this.#log.info(
       { version, port: config.listen.port, keyFingerprint: this.#keyed.cipher.keyId },
       "listening",
@@ -319,6 +339,11 @@ export class Runtime {
       readySoon: () => this.#preparation.readySoon(),
       schema: () => this.#preparation.schema,
       monitor: this.#monitor,
+      alerts: this.#alerts,
+      host: () => {
+        const { certificate, ca } = this.#configuration.secrets;
+        return this.#host.facts(certificate, ca);
+      },
       names: this.#names,
       startedAt: this.#startedAt,
       health: () => this.health(),

@@ -1,12 +1,23 @@
+import { isSecretSetting } from "../alerts/settings.ts";
 import type { Settings } from "../settings.ts";
 import type { SettingChange } from "./report.ts";
 
-/** The settings that differ, a nested one by its path (`ports.gateway`); what is not set is `-`. */
+/** What Pulumi gives in the place of a secret. */
+const hidden = "[secret]";
+
+/**
+ * The settings that differ, a nested one by its path (`ports.gateway`); what is not set is `-`. A secret is not shown;
+ * whether one that is hidden differs, nobody can say.
+ */
 export function settingChanges(before: Settings, after: Settings): readonly SettingChange[] {
   const [old, wanted] = [flatten(before), flatten(after)];
   return [...new Set([...old.keys(), ...wanted.keys()])].flatMap((key) => {
     const change = { key, before: old.get(key) ?? "-", after: wanted.get(key) ?? "-" };
-    return change.before === change.after ? [] : [change];
+    if (change.before === change.after) return [];
+    if (!isSecretSetting(key)) return [change];
+    if (change.after === hidden && change.before !== "") return [];
+    const shown = (value: string) => (value === "" || value === "-" ? value : hidden);
+    return [{ key, before: shown(change.before), after: shown(change.after) }];
   });
 }
 

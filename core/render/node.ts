@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { effectiveAlerts, isDefault } from "../alerts/settings.ts";
 import type { Credentials, KeyPair } from "../credentials.ts";
 import { gatewayToken } from "../gatewayToken.ts";
 import { applicationFiles, applicationSecrets } from "../ownApplication.ts";
@@ -72,9 +73,12 @@ function ownApplicationSecrets({ topology, credentials }: RenderInput) {
 }
 
 function serverFiles(server: ServerNode, input: RenderInput): readonly ConfigurationFile[] {
-  const { topology, credentials, certificate } = input;
+  const { topology, settings, credentials, certificate } = input;
+  const alerts = effectiveAlerts(settings.alerts, settings.slotWalKeepMegabytes);
+  const hasAlerts = !isDefault(alerts);
   return [
-    { name: "server.json", content: renderServerConfig(topology, server) },
+    { name: "server.json", content: renderServerConfig(topology, server, hasAlerts) },
+    ...(hasAlerts ? [{ name: "alerts.json", content: `${JSON.stringify(alerts, null, 2)}\n` }] : []),
     { name: "application.password", content: lines(credentials.passwords.application) },
     { name: "migration.password", content: lines(credentials.passwords.migration) },
     { name: "encryption.key", content: lines(credentials.encryptionKeys) },

@@ -2,8 +2,12 @@ import type { ServerConfigInput } from "../serverConfig.ts";
 import { applicationDatabase, endpoint, internalPorts, type ServerNode, type Topology } from "../topology.ts";
 import { configurationFolder, stateFolder } from "./files.ts";
 
-/** `server.json` of an application server: no secret in it, only the names of the files that hold them. */
-export function renderServerConfig(topology: Topology, server: ServerNode): string {
+/**
+ * `server.json` of an application server: no secret in it, only the names of the files that hold them.
+ *
+ * @param hasAlerts whether `alerts.json` lies beside it
+ */
+export function renderServerConfig(topology: Topology, server: ServerNode, hasAlerts: boolean): string {
   const file = (name: string) => `${configurationFolder}/${name}`;
   const config: ServerConfigInput = {
     stack: topology.stack,
@@ -51,6 +55,7 @@ export function renderServerConfig(topology: Topology, server: ServerNode): stri
     encryptionKeyFile: file("encryption.key"),
     adminTokenHashFile: file("admin-token.sha256"),
     stateDirectory: `${stateFolder}/state`,
+    ...(hasAlerts ? { alertsFile: file("alerts.json") } : {}),
   };
   return `${JSON.stringify(config, null, 2)}\n`;
 }

@@ -1,4 +1,9 @@
 import { readFile } from "node:fs/promises";
+import {
+  alertSettingsSchema,
+  defaultAlerts,
+  type ReadonlyAlertSettings,
+} from "../../core/alerts/settings.ts";
 import { type ServerConfig, serverConfigSchema } from "../../core/serverConfig.ts";
 import { decodeKeys } from "../crypto/keys.ts";
 import { ConfigurationError } from "./error.ts";
@@ -6,6 +11,7 @@ import { ConfigurationError } from "./error.ts";
 /** The configuration together with the content of every file that it names. */
 export interface Configuration {
   readonly config: ServerConfig;
+  readonly alerts: ReadonlyAlertSettings;
   readonly secrets: {
     readonly certificate: string;
     readonly certificateKey: string;
@@ -39,16 +45,25 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
       return "";
     }
   };
-  const [certificate, certificateKey, ca, applicationPassword, migrationPassword, key, tokenHash] =
-    await Promise.all([
-      read("listen.certificateFile", config.listen.certificateFile),
-      read("listen.keyFile", config.listen.keyFile),
-      read("postgres.caFile", config.postgres.caFile),
-      read("postgres.application.passwordFile", config.postgres.application.passwordFile),
-      read("postgres.migration.passwordFile", config.postgres.migration.passwordFile),
-      read("encryptionKeyFile", config.encryptionKeyFile),
-      read("adminTokenHashFile", config.adminTokenHashFile),
-    ]);
+  const [
+    certificate,
+    certificateKey,
+    ca,
+    applicationPassword,
+    migrationPassword,
+    key,
+    tokenHash,
+    alertsText,
+  ] = await Promise.all([
+    read("listen.certificateFile", config.listen.certificateFile),
+    read("listen.keyFile", config.listen.keyFile),
+    read("postgres.caFile", config.postgres.caFile),
+    read("postgres.application.passwordFile", config.postgres.application.passwordFile),
+    read("postgres.migration.passwordFile", config.postgres.migration.passwordFile),
+    read("encryptionKeyFile", config.encryptionKeyFile),
+    read("adminTokenHashFile", config.adminTokenHashFile),
+    config.alertsFile === undefined ? null : read("alertsFile", config.alertsFile),
+  ]);
   if (unreadable.length > 0) {
     const inOrder = unreadable.sort(([a], [b]) => a - b).map(([, issue]) => issue);
     throw new ConfigurationError(path, inOrder);
@@ -67,10 +82,14 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
   ] as const) {
     if (text.trim() === "") issues.push(`${name}: the file is empty`);
   }
-  if (issues.length > 0 || encryptionKeys === null) throw new ConfigurationError(path, issues);
+  const alerts = parseAlerts(alertsText);
+  if (typeof alerts === "string") issues.push(`alertsFile: ${alerts}`);
+  if (issues.length > 0 || typeof alerts === "string" || encryptionKeys === null)
+    throw new ConfigurationError(path, issues);
 
   return {
     config,
+    alerts,
     secrets: {
       certificate,
       certificateKey,
@@ -81,6 +100,20 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
       adminTokenHash: Buffer.from(tokenHash.trim(), "hex"),
     },
   };
+}
+
+/** The settings, or what is wrong with them; never a value, which may be a secret. */
+function parseAlerts(text: string | null): ReadonlyAlertSettings | string {
+  if (text === null) return defaultAlerts;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return "the file is not JSON";
+  }
+  const result = alertSettingsSchema.safeParse(json);
+  if (result.success) return result.data;
+  return result.error.issues.map(({ path }) => `${path.join(".") || "(root)"} is wrong`).join("; ");
 }
 
 /**

@@ -5,6 +5,7 @@ import rateLimit from "@fastify/rate-limit";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../log.ts";
 import { accountOperations } from "./accountRoutes.ts";
+import { alertOperations } from "./alertRoutes.ts";
 import { auditOperations } from "./auditRoutes.ts";
 import { authentication, prepared, type SignIn } from "./authentication.ts";
 import { addressOf, rememberAddress } from "./clientAddress.ts";
@@ -135,6 +136,7 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
   });
   const operations = new Operations(api);
   statusOperations(operations, services);
+  alertOperations(operations, services);
   resourceOperations(operations, services);
   sessionOperations(api, operations, services);
   accountOperations(api, operations, services);

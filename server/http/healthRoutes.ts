@@ -40,7 +40,7 @@ function healthBody(services: Services) {
 
 /** What a server knows of the others: timelines for the guard, and whom it reaches for the High availability page. */
 export function witnessBody(services: Services) {
-  const { config, cluster, witness, monitor } = services;
+  const { config, cluster, witness, monitor, alerts, host } = services;
   const { views, choice } = cluster.state;
   const writable = views.find(({ name }) => name === choice.writable);
   const systemId = writable?.systemId ?? witness.systemId;
@@ -72,6 +72,8 @@ export function witnessBody(services: Services) {
     })),
     self: healthBody(services),
     servers: monitor.reached,
+    host: host(),
+    ...(alerts.shared === undefined ? {} : { alerts: alerts.shared }),
   };
 }
 

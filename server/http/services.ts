@@ -2,6 +2,8 @@ import type { ServerConfig } from "../../core/serverConfig.ts";
 import type { Directory } from "../accounts/directory.ts";
 import type { Generator } from "../accounts/generated.ts";
 import type { Sessions } from "../accounts/sessions.ts";
+import type { HostFacts } from "../alerts/host.ts";
+import type { AlertWatch } from "../alerts/watch.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import type { Cipher } from "../crypto/cipher.ts";
 import type { Cluster } from "../databases/cluster.ts";
@@ -39,6 +41,9 @@ export interface Services {
   readonly schema: () => readonly string[];
   /** What this server sees of the whole deployment. */
   readonly monitor: Monitor;
+  readonly alerts: AlertWatch;
+  /** What this server sees of where it runs. */
+  readonly host: () => HostFacts;
   readonly names: ServerNames;
   /** When this process began; milliseconds since the epoch. */
   readonly startedAt: number;

@@ -28,6 +28,7 @@ export class Metrics {
     this.#databases();
     this.#servers();
     this.#deployment();
+    this.#alerts();
   }
 
   get contentType(): string {
@@ -164,6 +165,35 @@ export class Metrics {
     );
     this.#gauge("pg_continuity_transition_running", "Whether a transition runs", [], ({ overview }, set) =>
       set({}, overview.transition !== null),
+    );
+  }
+
+  #alerts(): void {
+    const labels = ["rule", "subject", "severity"];
+    this.#gauge(
+      "pg_continuity_alert",
+      "1 for what people are told, or would be",
+      labels,
+      ({ overview }, set) => {
+        for (const { rule, subject, severity } of overview.alerts) set({ rule, subject, severity }, 1);
+      },
+    );
+    this.#gauge(
+      "pg_continuity_alert_channel_failing",
+      "Whether the last notice could not be sent on this channel",
+      ["channel"],
+      ({ overview }, set) => {
+        for (const { name, problem, at } of overview.alerting?.channels ?? [])
+          if (at !== null) set({ channel: name }, problem !== null);
+      },
+    );
+    this.#gauge(
+      "pg_continuity_alert_notices_waiting",
+      "Notices that are not sent yet on this channel",
+      ["channel"],
+      ({ overview }, set) => {
+        for (const { name, waiting } of overview.alerting?.channels ?? []) set({ channel: name }, waiting);
+      },
     );
   }
 

@@ -1,11 +1,12 @@
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
+import type { Alerting } from "../alerts/watch.ts";
 import type { Cluster, ClusterState } from "../databases/cluster.ts";
 import type { DatabaseDetail } from "../databases/detail.ts";
 import { databaseRole } from "../databases/view.ts";
 import { LagHistory } from "./history.ts";
 import { type Lag, Positions } from "./lag.ts";
 import { overviewOf } from "./overview.ts";
-import { type Deployment, type PeerAnswer, Peers } from "./peers.ts";
+import { type Deployment, type PeerAnswer, Peers, type PeerView } from "./peers.ts";
 import type { History, Overview } from "./schema.ts";
 
 /** Also without news an overview goes out so often: who listens knows that it is heard. */
@@ -19,6 +20,7 @@ export interface MonitorDeps {
   readonly self: () => PeerAnswer;
   /** Names that people have given to servers. */
   readonly names: () => ReadonlyMap<string, string>;
+  readonly alerting: () => Alerting;
 }
 
 /** How this server reaches everything of its deployment. */
@@ -72,6 +74,11 @@ export class Monitor {
     }));
   }
 
+  /** The other servers, and what they said last. */
+  get peers(): readonly PeerView[] {
+    return this.#peers.views;
+  }
+
   get history(): History {
     const since = new Date(this.#startedAt).toISOString();
     return { server: this.#deps.server, since, samples: [...this.#history.samples] };
@@ -84,7 +91,7 @@ export class Monitor {
 
   /** Everything, of this moment. */
   overview(): Overview {
-    const { server, stack, cluster, self, names } = this.#deps;
+    const { server, stack, cluster, self, names, alerting } = this.#deps;
     if (this.#settings === null) throw new Error("the monitor is not configured yet");
     const { deployment, addresses } = this.#settings;
     return overviewOf({
@@ -101,6 +108,7 @@ export class Monitor {
       peers: this.#peers.views,
       applications: this.#peers.applications,
       gateway: this.#peers.gateway,
+      alerting: alerting(),
       now: Date.now(),
     });
   }

@@ -1,7 +1,10 @@
+import { outstanding } from "../../core/alerts/ledger.ts";
+import { judgeAlerts } from "../../core/alerts/rules.ts";
 import { nextSteps } from "../../core/nextSteps.ts";
 import type { ApplicationStatus, DatabaseStatus, ServerStatus } from "../../core/status.ts";
 import { conclude, type Declared, type Verdict } from "../../core/verdict.ts";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
+import type { Alerting } from "../alerts/watch.ts";
 import type { ClusterState } from "../databases/cluster.ts";
 import type { DatabaseDetail } from "../databases/detail.ts";
 import { type DatabaseView, databaseRole } from "../databases/view.ts";
@@ -27,6 +30,7 @@ export interface OverviewInput {
   readonly peers: readonly PeerView[];
   readonly applications: readonly ApplicationView[];
   readonly gateway: GatewayView;
+  readonly alerting: Alerting;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -60,7 +64,7 @@ export function overviewOf(input: OverviewInput): Overview {
     observedAt,
   });
   const { phase, summary, findings } = verdict;
-  return {
+  const seen = {
     server,
     observedAt,
     stack: input.stack,
@@ -77,6 +81,35 @@ export function overviewOf(input: OverviewInput): Overview {
     findings: [...findings],
     next: nextOf(declared, verdict, writable),
   };
+  return { ...seen, ...alertsOf(input, seen) };
+}
+
+/** What holds now, and what people were told of and not yet told that it is over. */
+function alertsOf(
+  { alerting, now }: OverviewInput,
+  seen: Omit<Overview, "alerts" | "alerting">,
+): Pick<Overview, "alerts" | "alerting"> {
+  const { settings, ledger, channels, sender, lastTransition } = alerting;
+  const open = new Map(
+    Object.values(ledger.incidents).flatMap((incident) =>
+      incident.recoveredAt === null ? [[incident.key, incident] as const] : [],
+    ),
+  );
+  const alerts = judgeAlerts({ ...seen, lastTransition }, settings).flatMap(({ holds, ...judgement }) => {
+    const incident = open.get(judgement.key);
+    if (holds === true) return [{ ...judgement, firedAt: incident?.firedAt ?? null }];
+    if (incident === undefined) return [];
+    const { key, rule, severity, subject, problem, remedy, firedAt } = incident;
+    return [{ key, rule, severity, subject, problem, remedy, firedAt }];
+  });
+  if (channels.length === 0) return { alerts, alerting: null };
+  const states = channels.map((name) => ({
+    name,
+    problem: ledger.channels[name]?.problem ?? null,
+    at: ledger.channels[name]?.at ?? null,
+    waiting: outstanding(ledger, name, now).length,
+  }));
+  return { alerts, alerting: { sender, channels: states } };
 }
 
 function nextOf(declared: Declared, verdict: Verdict, writable: DatabaseName | null): Overview["next"] {
@@ -104,10 +137,12 @@ function databaseTile(input: OverviewInput, name: DatabaseName, slotName: string
   const isStandby = view?.inRecovery === true;
   // One look before the other: a detail from before a change of role tells nothing of now.
   const own = detail !== null && detail.inRecovery === isStandby ? detail : null;
-  const feeds = isStandby && source?.inRecovery === false ? source : undefined;
-  const slot = feeds?.slots.find((candidate) => candidate.name === slotName) ?? null;
-  const sender = feeds?.senders?.find((candidate) => candidate.name === `${name}-database`);
+  const feeds = isStandby ? writableDetail(source) : undefined;
   const role = roleOf(view, name, writable, conflict);
+  // Also of a standby that is away: then above all its slot holds back WAL.
+  const keeps = role === "standby" || role === "down" ? writableDetail(source) : undefined;
+  const slot = keeps?.slots.find((candidate) => candidate.name === slotName) ?? null;
+  const sender = feeds?.senders?.find((candidate) => candidate.name === `${name}-database`);
   const reason = refused.find((candidate) => candidate.name === name)?.reason ?? null;
   const since = input.since.get(name);
   return {
@@ -137,6 +172,11 @@ function databaseTile(input: OverviewInput, name: DatabaseName, slotName: string
     }),
     observedAt: view?.observedAt == null ? null : isoTime(view.observedAt),
   };
+}
+
+/** A detail from before a promotion tells nothing of who is fed. */
+function writableDetail(detail: DatabaseDetail | undefined): DatabaseDetail | undefined {
+  return detail?.inRecovery === false ? detail : undefined;
 }
 
 function roleOf(
@@ -199,6 +239,8 @@ function serverTile(input: OverviewInput, name: ServerName, displayName: string)
           answerOf(input, server)?.servers.find((candidate) => candidate.server === name),
         );
       }),
+    certificateExpiresAt: answer?.host?.certificateExpiresAt ?? null,
+    diskUsedPercent: answer?.host?.diskUsedPercent ?? null,
     observedAt:
       name === input.server ? isoTime(now) : peer?.observedAt == null ? null : isoTime(peer.observedAt),
   };

@@ -1,5 +1,7 @@
 import { Agent, type RequestOptions, request } from "node:https";
 import { z } from "zod";
+import { leaders } from "../../core/alerts/election.ts";
+import { ledgerSchema } from "../../core/alerts/ledger.ts";
 import type { ServerConfig } from "../../core/serverConfig.ts";
 import { databaseNames, type ServerName, serverNames } from "../../core/vocabulary.ts";
 import { sharedLookup } from "../databases/connection.ts";
@@ -30,8 +32,18 @@ const answerSchema = z.object({
   servers: z.array(
     z.object({ server: z.enum(serverNames), reachable: z.boolean(), observedAt: z.string().nullable() }),
   ),
+  // Of another version there may be none, or one that this version does not understand.
+  host: z
+    .object({ certificateExpiresAt: z.string().nullable(), diskUsedPercent: z.number().nullable() })
+    .optional()
+    .catch(undefined),
+  alerts: z
+    .object({ leader: z.enum(leaders).nullable(), ledger: ledgerSchema })
+    .optional()
+    .catch(undefined),
 });
-export type PeerAnswer = z.output<typeof answerSchema>;
+export type PeerAnswer = DeepReadonly<z.output<typeof answerSchema>>;
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
 /** What came of asking another server. */
 export interface PeerView {

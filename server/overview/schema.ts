@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { severities } from "../../core/alerts/rules.ts";
+import { channelNames, ruleNames } from "../../core/alerts/settings.ts";
 import { databaseNames, models, phases, serverNames } from "../../core/vocabulary.ts";
 import { serverStates } from "../health.ts";
 
@@ -30,6 +32,8 @@ const serverSchema = z.object({
   version: z.string().nullable(),
   detail: z.string().nullable(),
   reachedBy: reachedBySchema,
+  certificateExpiresAt: time.nullable(),
+  diskUsedPercent: z.number().nullable().meta({ description: "Of the disk that its state lies on" }),
   observedAt: time.nullable(),
 });
 export type ServerTile = z.output<typeof serverSchema>;
@@ -92,6 +96,33 @@ export const overviewSchema = z
     }),
     gateway: z.object({ reachable: z.boolean(), detail: z.string().nullable() }).nullable(),
     findings: z.array(z.object({ subject: z.string(), problem: z.string(), remedy: z.string() })),
+    alerts: z
+      .array(
+        z.object({
+          key: z.string(),
+          rule: z.enum(ruleNames),
+          severity: z.enum(severities),
+          subject: z.string(),
+          problem: z.string(),
+          remedy: z.string(),
+          firedAt: time.nullable().meta({ description: "Null: too young, or nobody is told" }),
+        }),
+      )
+      .meta({ description: "What people are told, or would be" }),
+    alerting: z
+      .object({
+        sender: z.enum(serverNames).nullable().meta({ description: "The server that sends" }),
+        channels: z.array(
+          z.object({
+            name: z.enum(channelNames),
+            problem: z.string().nullable().meta({ description: "Why the last attempt failed" }),
+            at: time.nullable().meta({ description: "When that was; null before the first" }),
+            waiting: z.int().meta({ description: "Notices that are not sent yet" }),
+          }),
+        ),
+      })
+      .nullable()
+      .meta({ description: "Null where no channel is configured" }),
     next: z
       .object({
         avoid: z.array(z.string()).meta({ description: "What must not be done meanwhile" }),

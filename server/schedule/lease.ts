@@ -11,27 +11,31 @@ export interface Lease {
   readonly since: string;
 }
 
+/** What there is a lease for. */
+export type LeaseName = "schedule" | "alerts";
+
 /**
- * Takes or renews the lease of scheduled work, by the database's clock.
+ * Takes or renews a lease, by the database's clock.
  *
  * @param holder unique to this process: a server that was started again is another one.
  * @returns `taken` when it was somebody else's before, `renewed`, or `other` while somebody else holds it.
  */
 export async function takeLease(
   client: ClientBase,
+  name: LeaseName,
   holder: string,
   server: string,
 ): Promise<"taken" | "renewed" | "other"> {
   const { rows } = await client.query<{ renewed: boolean }>(
-    `with before as (select holder from vault.leases where name = 'schedule')
+    `with before as (select holder from vault.leases where name = $4)
      insert into vault.leases as l (name, holder, server, expires_at)
-     values ('schedule', $1, $2, now() + make_interval(secs => $3))
+     values ($4, $1, $2, now() + make_interval(secs => $3))
      on conflict (name) do update
        set holder = $1, server = $2, expires_at = now() + make_interval(secs => $3),
            since = case when l.holder = $1 then l.since else now() end
        where l.holder = $1 or l.expires_at < now()
      returning coalesce((select holder = $1 from before), false) as renewed`,
-    [holder, server, leaseSeconds],
+    [holder, server, leaseSeconds, name],
   );
   const [row] = rows;
   return row === undefined ? "other" : row.renewed ? "renewed" : "taken";

@@ -87,7 +87,9 @@ export class Scheduler {
     // What was read again meanwhile, passwords and certificates above all, holds for this work too.
     if (this.#work !== null && this.#work.connection !== this.#connection(writable)) await this.#end();
     const askedAt = Date.now();
-    const lease = await this.#using(writable, (client) => takeLease(client, this.#holder, server));
+    const lease = await this.#using(writable, (client) =>
+      takeLease(client, "schedule", this.#holder, server),
+    );
     if (lease === "other") return await this.#end();
     this.#renewedAt = askedAt;
     this.#work ??= await this.#begin(writable);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parameters } from "../../core/parameterCatalogue.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
+import { WebhookReceiver } from "../support/receivers.ts";
 import { damages, evidenceOf, transition, undamaged, underLoad, upWith } from "../support/transition.ts";
 
 // One story, told in order: each test begins where the one before has ended.
@@ -155,5 +156,41 @@ describe.sequential("settings of a running deployment", () => {
     expect(report.failed).toEqual([]);
     expect(await damages(deployment, load)).toEqual(undamaged);
     await healthy(deployment);
+  });
+
+  it("alerts reach a receiver from every server; its secret URL is shown nowhere, and nothing is restarted", async () => {
+    const { topology } = await deployment.deployed();
+    const [host] = topology.hosts;
+    const gateway = await nodes.docker(
+      ...["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", host?.network ?? ""],
+    );
+    const receiver = await WebhookReceiver.listen(undefined, gateway.trim());
+    try {
+      const path = "services/T0/neither-shown-nor-logged";
+      const url = `http://${gateway.trim()}:${receiver.port}/${path}`;
+      const set = ["config", "set", "--secret", "--path", "pg-continuity:alerts.webhook.url", url];
+      expect((await deployment.pulumi(set)).exitCode).toBe(0);
+      const before = await nodes.starts();
+      const report = await deployment.script("scripts/preview.ts", ["--json"]);
+      expect(JSON.parse(report.stdout)).toMatchObject({
+        settings: [{ key: "alerts.webhook.url", before: "", after: "[secret]" }],
+      });
+      const preview = await deployment.preview("--diff");
+      const up = await upWith(deployment, {});
+      expect([up.exitCode, await nodes.starts()]).toEqual([0, before]);
+      for (const { node } of topology.servers) {
+        const { status, body } = await nodes.request(node, "/api/alerts/test", { method: "POST" });
+        expect([status, JSON.parse(body)]).toEqual([
+          200,
+          { channels: [{ channel: "webhook", problem: null }] },
+        ]);
+      }
+      expect(receiver.texts).toHaveLength(topology.servers.length);
+      const { stdout: state } = await deployment.pulumi(["stack", "export"]);
+      const logs = await Promise.all(topology.servers.map(({ node }) => nodes.log(node)));
+      for (const text of [report.all, preview.all, up.all, state, ...logs]) expect(text).not.toContain(path);
+    } finally {
+      await receiver.close();
+    }
   });
 });

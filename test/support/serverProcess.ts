@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
 import { join } from "node:path";
+import type { z } from "zod";
+import type { alertSettingsSchema } from "../../core/alerts/settings.ts";
 import type { ServerConfigInput } from "../../core/serverConfig.ts";
 import type { ServerName } from "../../core/vocabulary.ts";
 import type { TestAuthority } from "./serverPki.ts";
@@ -30,6 +32,8 @@ export interface ServerProcessOptions {
   readonly passwords: { readonly application: string; readonly migration: string };
   readonly writeHoldSeconds?: number;
   readonly logLevel?: "debug" | "info";
+  /** What is not the default of `alerts.json`; without it there is no such file. */
+  readonly alerts?: z.input<typeof alertSettingsSchema>;
 }
 
 /** The real program as a process of its own, with its own folder of files. */
@@ -70,6 +74,7 @@ export class ServerProcess {
       passwords,
       writeHoldSeconds,
       logLevel,
+      alerts,
     } = {
       ...this.#options,
       ...changes,
@@ -99,6 +104,7 @@ export class ServerProcess {
       stateDirectory: file("state"),
       writeHoldSeconds: writeHoldSeconds ?? 5,
       logLevel: logLevel ?? "debug",
+      ...(alerts === undefined ? {} : { alertsFile: file("alerts.json") }),
     };
     await mkdir(this.folder, { recursive: true });
     await Promise.all([
@@ -108,6 +114,7 @@ export class ServerProcess {
       writeFile(file("ca.crt"), authority.ca),
       writeFile(file("application"), passwords.application),
       writeFile(file("migration"), passwords.migration),
+      alerts === undefined ? null : writeFile(file("alerts.json"), JSON.stringify(alerts)),
       writeFile(file("key"), encryptionKey.toString("base64")),
       writeFile(file("token.sha256"), createHash("sha256").update(token).digest("hex")),
     ]);

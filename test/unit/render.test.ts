@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { alertSettingsSchema } from "../../core/alerts/settings.ts";
 import { fingerprint, renderNode } from "../../core/render/node.ts";
 import { renderPgHba, renderPostgresqlConf } from "../../core/render/postgres.ts";
 import { renderRolesSql } from "../../core/render/roles.ts";
@@ -240,6 +241,22 @@ describe("a node's folder", () => {
       credentials.adminToken,
     ])
       expect(file?.content).not.toContain(secret);
+  });
+
+  it("of a server has the alerts in a file of their own, and only where something is set", () => {
+    const url = "https://hooks.example.com/services/SECRET";
+    const settings = settingsOf({ alerts: { webhook: { url } }, slotWalKeepMegabytes: 256 });
+    const files = render(topologyOf(), "primary-server", settings);
+    const of = (name: string) => files.find((file) => file.name === name)?.content ?? "";
+    expect(serverConfigSchema.parse(JSON.parse(of("server.json"))).alertsFile).toMatch(/\/alerts\.json$/);
+    expect(of("server.json")).not.toContain("SECRET");
+    // A slot is named before PostgreSQL gives it up.
+    expect(alertSettingsSchema.parse(JSON.parse(of("alerts.json")))).toMatchObject({
+      webhook: { url },
+      slotMegabytes: 128,
+    });
+    const without = render(topologyOf(), "primary-server");
+    expect(without.map(({ name }) => name)).not.toContain("alerts.json");
   });
 
   it("gives a node only the secrets of its duties", () => {

@@ -212,3 +212,41 @@ describe("what is wrong with settings", () => {
     );
   });
 });
+
+describe("alerts", () => {
+  const textOf = (alerts: unknown): string =>
+    problemsOf({ alerts })
+      .map(({ path, value, reason, remedy }) => [path, value, reason, remedy].join(" "))
+      .join("\n");
+
+  it.each([
+    [
+      { mail: { server: "smtp.example.com" } },
+      /alerts\.mail\.from {2}is empty[\s\S]*alerts\.mail\.to {2}names nobody/,
+    ],
+    [{ mail: { from: "a@example.com" } }, /alerts\.mail\.server {2}is empty, but other fields/],
+    [
+      { mail: { server: "smtp.example.com", from: "a@example.com", to: ["b@example.com"], user: "a" } },
+      /alerts\.mail\.password {2}is empty, but mail\.user is set/,
+    ],
+    [{ silenced: ["everything"] }, /alerts\.silenced\.0 "everything" is none of no-writable-database/],
+    [{ diskPercent: 101 }, /alerts\.diskPercent 101 is too large/],
+    [
+      { snmp: { adress: "10.0.0.9" } },
+      /alerts\.snmp\.adress {2}is no setting of this project.*Did you mean "address"/,
+    ],
+  ])("%j is refused", (alerts, message) => {
+    expect(textOf(alerts)).toMatch(message);
+  });
+
+  it.each([
+    [{ webhook: { url: "hooks.example.com/SECRET" } }],
+    [{ mail: { password: 4711 } }],
+    [{ snmp: { community: ["SECRET"] } }],
+    ["https://hooks.example.com/SECRET"],
+  ])("%j is refused without telling what may be a secret", (alerts) => {
+    const text = textOf(alerts);
+    expect(text).toContain("pg-continuity:alerts");
+    expect(text).not.toMatch(/SECRET|4711/);
+  });
+});

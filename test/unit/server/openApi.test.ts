@@ -3,6 +3,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import fastify from "fastify";
 import { describe, expect, test } from "vitest";
 import { accountOperations } from "../../../server/http/accountRoutes.ts";
+import { alertOperations } from "../../../server/http/alertRoutes.ts";
 import type { App } from "../../../server/http/app.ts";
 import { auditOperations } from "../../../server/http/auditRoutes.ts";
 import { highAvailabilityOperations } from "../../../server/http/highAvailabilityRoutes.ts";
@@ -26,6 +27,7 @@ async function documentOfAll(): Promise<Record<string, unknown>> {
     throw new Error("the document is made without any service");
   };
   statusOperations(api, services);
+  alertOperations(api, services);
   resourceOperations(api, services);
   sessionOperations(app, api, services);
   accountOperations(app, api, services);

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { emptyLedger } from "../../../core/alerts/ledger.ts";
+import { defaultAlerts } from "../../../core/alerts/settings.ts";
 import { type DatabaseName, type ServerName, serverNames } from "../../../core/vocabulary.ts";
 import { choose } from "../../../server/databases/choose.ts";
 import type { DatabaseDetail } from "../../../server/databases/detail.ts";
@@ -99,6 +101,9 @@ function seen(changes: Partial<OverviewInput> & { views?: readonly DatabaseView[
     peers: (["secondary", "read-only"] as const).map((name) => peer(name, answer(name, views))),
     applications: [],
     gateway: { reachable: true, problem: null },
+    alerting: {
+      ...{ settings: defaultAlerts, channels: [], ledger: emptyLedger, sender: null, lastTransition: null },
+    },
     now,
     ...rest,
   };

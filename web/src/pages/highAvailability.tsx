@@ -1,6 +1,7 @@
 import { useEffect } from "react";
 import type { Overview } from "../../../server/overview/schema.ts";
 import { dateTime, timeOfDay } from "../format.ts";
+import { Alerts } from "../parts/alerts.tsx";
 import { Connectivity } from "../parts/connectivity.tsx";
 import { LagChart } from "../parts/lagChart.tsx";
 import { Next } from "../parts/next.tsx";
@@ -60,6 +61,7 @@ function Content({ overview, isStale }: { readonly overview: Overview; readonly 
         ))}
       </section>
       {overview.next !== null && <Next next={overview.next} />}
+      {(overview.alerts.length > 0 || overview.alerting !== null) && <Alerts overview={overview} />}
       <div className="overview">
         <section className="card" aria-label="Picture">
           <Topology overview={overview} />
