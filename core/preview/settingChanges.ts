@@ -1,12 +1,13 @@
-import type { Settings } from "../settings.ts";
+import { describeCertificate } from "../ownCertificate.ts";
+import { type Settings, withoutSecrets } from "../settings.ts";
 import type { SettingChange } from "./report.ts";
 
 /** The settings that differ, a nested one by its path (`ports.gateway`); what is not set is `-`. */
 export function settingChanges(before: Settings, after: Settings): readonly SettingChange[] {
-  const [old, wanted] = [flatten(before), flatten(after)];
+  const [old, wanted] = [flatten(withoutSecrets(before)), flatten(withoutSecrets(after))];
   return [...new Set([...old.keys(), ...wanted.keys()])].flatMap((key) => {
-    const change = { key, before: old.get(key) ?? "-", after: wanted.get(key) ?? "-" };
-    return change.before === change.after ? [] : [change];
+    const [is, will] = [old.get(key) ?? "-", wanted.get(key) ?? "-"];
+    return is === will ? [] : [{ key, before: shown(is), after: shown(will) }];
   });
 }
 
@@ -18,4 +19,9 @@ function flatten(value: unknown, path = ""): ReadonlyMap<string, string> {
       ...flatten(inner, path === "" ? key : `${path}.${key}`),
     ]),
   );
+}
+
+/** Nobody reads PEM. */
+function shown(value: string): string {
+  return value.startsWith("-----BEGIN CERTIFICATE-----") ? describeCertificate(value) : value;
 }

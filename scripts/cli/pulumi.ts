@@ -30,6 +30,8 @@ const outputsSchema = z.object({
   gatewayUrl: z.string(),
   access: z.object({
     settings: z.unknown(),
+    /** Of the stack itself; not there in one that was applied before it could have another for clients. */
+    authority: z.string().optional(),
     monitoring: passwordSchema,
     operator: passwordSchema,
     subscriber: z.string(),
@@ -76,7 +78,11 @@ export async function readStack(
     name,
     settings,
     topology: deriveTopology(projectName, name, settings),
-    access: { caCertificate, monitoringPassword: access.monitoring },
+    access: {
+      caCertificate: access.authority ?? caCertificate,
+      clientTrust: caCertificate,
+      monitoringPassword: access.monitoring,
+    },
     operatorPassword: access.operator,
     subscriberPassword: access.subscriber,
     adminToken,

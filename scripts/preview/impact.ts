@@ -47,7 +47,7 @@ async function runPreview(stack: string, configFile: string | undefined): Promis
 /** Null where the config is wrong: what is wrong with it stands among the preview's errors. */
 function settingsOf(config: Readonly<Record<string, string>>): Settings | null {
   try {
-    return parseSettings(config);
+    return parseSettings(config, { secretsAreHidden: true });
   } catch (error) {
     if (error instanceof ProblemsError) return null;
     throw error;

@@ -7,7 +7,9 @@ const configSchema = z.record(z.string(), z.object({ value: z.string().optional(
 
 /** The settings as a stack's config has them now, applied or not. */
 export async function readSettings(stack: string): Promise<Settings> {
-  const entries = configSchema.parse(JSON.parse(await pulumi(["config", "--json"], { stack })));
+  const entries = configSchema.parse(
+    JSON.parse(await pulumi(["config", "--json", "--show-secrets"], { stack })),
+  );
   const raw = Object.entries(entries).flatMap(([key, { value }]) =>
     value === undefined ? [] : [[key, value]],
   );
