@@ -36,7 +36,7 @@ export const caCertificate = pulumi.unsecret(
   credentials.all.apply(({ caCertificate }) => `${caCertificate}${trustOf(settings)}`),
 );
 /** Bearer token of the administrator. */
-export const adminToken = credentials.all.apply((all) => all.adminToken);
+export const adminToken = credentials.all.apply(({ adminTokens }) => adminTokens[0]);
 /** For the project's own scripts: what the topology was derived from, and the passwords of their duties. */
 export const access = pulumi.secret(
   credentials.all.apply(({ caCertificate, passwords }) => ({

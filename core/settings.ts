@@ -106,7 +106,7 @@ export const settingsSchema = z.strictObject({
     )
     .default(""),
   credentials: z
-    .strictObject({ passwords: generations, certificates: generations, key: generations })
+    .strictObject({ passwords: generations, certificates: generations, key: generations, token: generations })
     .prefault({}),
 });
 

@@ -314,7 +314,7 @@ export class Runtime {
       ...this.#keyed,
       directory: this.#directory,
       trail: this.#trail,
-      adminTokenHash: this.#configuration.secrets.adminTokenHash,
+      adminTokenHashes: this.#configuration.secrets.adminTokenHashes,
       ready: () => this.#preparation.ready,
       schema: () => this.#preparation.schema,
       monitor: this.#monitor,

@@ -86,7 +86,9 @@ function serverFiles(server: ServerNode, input: RenderInput): readonly Configura
     { name: "encryption.key", content: lines(credentials.encryptionKeys) },
     {
       name: "admin-token.sha256",
-      content: `${createHash("sha256").update(credentials.adminToken).digest("hex")}\n`,
+      content: lines(
+        credentials.adminTokens.map((token) => createHash("sha256").update(token).digest("hex")),
+      ),
     },
     ...tlsFiles(credentials, certificate),
   ];

@@ -9,7 +9,15 @@ import { ask } from "../observe/server.ts";
 import type { Check } from "../verifyDeployment.ts";
 
 /** Tries the old credentials, which must not work any more, and looks that the new ones are used everywhere. */
-export function proveRotation(
+export async function proveRotations(
+  kinds: readonly Rotatable[],
+  before: DeployedStack,
+  after: DeployedStack,
+): Promise<readonly Check[]> {
+  return (await Promise.all(kinds.map((kind) => proveRotation(kind, before, after)))).flat();
+}
+
+function proveRotation(
   kind: Rotatable,
   before: DeployedStack,
   after: DeployedStack,
@@ -21,7 +29,32 @@ export function proveRotation(
       return proveCertificates(before, after);
     case "key":
       return proveKey(after);
+    case "token":
+      return proveToken(before, after);
   }
+}
+
+/** Asked of each server itself: whether it still takes the token of before for the administrator's. */
+async function proveToken(
+  { adminToken }: DeployedStack,
+  { topology, access }: DeployedStack,
+): Promise<readonly Check[]> {
+  return Promise.all(
+    topology.servers.map(async (server) => {
+      const what = `the old token at the ${server.name} server`;
+      try {
+        const headers = { authorization: `Bearer ${adminToken}` };
+        const { status } = await ask(server, access.caCertificate, "/api/keys", { headers });
+        return {
+          what,
+          ok: status === 401,
+          detail: status === 401 ? "is refused" : `is answered with ${status}`,
+        };
+      } catch (error) {
+        return { what, ok: false, detail: messageOf(error) };
+      }
+    }),
+  );
 }
 
 /** The passwords that were known before and are not now. */

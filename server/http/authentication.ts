@@ -93,7 +93,7 @@ async function identify(
 ): Promise<Actor | null> {
   const token = bearerToken(request.headers.authorization);
   if (token !== null) {
-    if (matchesHash(token, services.adminTokenHash)) return deploymentActor;
+    if (matchesHash(token, services.adminTokenHashes)) return deploymentActor;
     if (!tokenPattern.test(token) || !services.ready()) return null;
     return await services.directory.byToken(token);
   }
