@@ -21,7 +21,13 @@ export async function previewImpact(stack: string, configFile?: string): Promise
   const [preview, deployed] = await Promise.all([runPreview(stack, configFile), readDeployed(stack)]);
   const digest = parseDigest(preview);
   const wanted = settingsOf(digest.config);
-  const status = deployed && judge(deployed.topology, await observe(deployed.topology, deployed.access));
+  const status =
+    deployed &&
+    judge(
+      deployed.topology,
+      await observe(deployed.topology, deployed.access),
+      deployed.settings.credentials,
+    );
   return assess(digest, {
     stack,
     deployed: deployed && status ? { topology: deployed.topology, writable: writableOf(status) } : null,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Generations, orderProblem, planRotation, planRotations } from "../../core/rotation.ts";
+import { rotationFindings } from "../../core/rotationFindings.ts";
 
 const lists = (applied: Generations, wanted: Generations) =>
   planRotation(applied, wanted).map(({ generations }) => generations.join());
@@ -50,6 +51,21 @@ describe("a rotation", () => {
       ["passwords 1,2", "certificates 2,1", "key 4,5"],
       ["passwords 2,1", "certificates 2", "key 5,4"],
       ["passwords 2", "key 5"],
+    ]);
+  });
+
+  it("that was left between its steps is a finding, with the command that finishes it", () => {
+    expect(rotationFindings({ passwords: [1], certificates: [1, 2], key: [3, 2], token: [7] })).toEqual([
+      {
+        subject: "rotation of certificates",
+        problem: "is not finished: generation 2 is announced, 1 is still in use",
+        remedy: "Finish it: npm run rotate -- certificates",
+      },
+      {
+        subject: "rotation of key",
+        problem: "is not finished: generation 3 is in use, 2 is still accepted",
+        remedy: "Finish it: npm run rotate -- key",
+      },
     ]);
   });
 
