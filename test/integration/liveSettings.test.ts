@@ -202,6 +202,12 @@ describe.sequential("settings of a running deployment", () => {
   });
 
   it("synchronous replication is switched on live, and the status says so", async () => {
+    deployment.configure({ synchronous: true });
+    const preview = await deployment.script("scripts/preview.ts");
+    expect([preview.exitCode, preview.all]).toEqual([2, expect.stringContaining("changes, risk medium")]);
+    expect(preview.all).toContain(
+      "writes stop while the replica is gone; the way out is applied live: pulumi config set synchronous false && pulumi up",
+    );
     const before = await nodes.starts();
     const { result, load, report } = await underLoad(deployment, () => synchronous(true));
     expect([result.exitCode, result.all]).toEqual([

@@ -68,6 +68,18 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
       ...goOn,
     },
   ],
+  ...([true, false] as const).map((after): (typeof cases)[number] => [
+    `synchronous replication switched ${after ? "on" : "off"}`,
+    [{ op: "update", type: "command", name: "switch-synchronous-replication", differs: ["environment"] }],
+    { ...contextOf(), settings: [{ key: "synchronous", before: String(!after), after: String(after) }] },
+    {
+      risk: "medium",
+      ...goOn,
+      reason: after
+        ? /writes stop while the replica is gone; .*: pulumi config set synchronous false && pulumi up/
+        : /what it does not have yet is lost with the writable database/,
+    },
+  ]),
   [
     "a first deployment",
     [
