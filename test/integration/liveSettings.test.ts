@@ -241,7 +241,10 @@ describe.sequential("settings of a running deployment", () => {
     expect([exitCode, all]).toEqual([0, expect.stringContaining("updated")]);
     expect(await written).toBeGreaterThan(0);
     await nodes.docker("start", nodes.container("read-only-database"));
-    expect((await healthy(deployment)).databases[1]?.syncState).toBe("async");
+    await eventually(
+      "the replica follows again, and nobody waits for it",
+      async () => (await healthy(deployment)).databases[1]?.syncState === "async",
+    );
     const rows = "SELECT count(*) FROM vault.resources WHERE name = 'waits-for-the-replica'";
     for (const database of ["shared-database", "read-only-database"])
       expect(await nodes.sql(database, rows, "vault")).toBe("1");
