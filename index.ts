@@ -39,9 +39,10 @@ export const caCertificate = pulumi.unsecret(
 export const adminToken = credentials.all.apply(({ adminTokens }) => adminTokens[0]);
 /** For the project's own scripts: what the topology was derived from, and the passwords of their duties. */
 export const access = pulumi.secret(
-  credentials.all.apply(({ caCertificate, passwords }) => ({
+  credentials.all.apply(({ caCertificate, passwords, adminTokens }) => ({
     settings: withoutSecrets(settings),
     authority: caCertificate,
+    adminTokens,
     monitoring: passwords.monitoring,
     operator: passwords.operator,
     subscriber: passwords.subscriber[0],

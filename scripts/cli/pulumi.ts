@@ -18,6 +18,8 @@ export interface DeployedStack {
   /** Of the role for logical subscribers. */
   readonly subscriberPassword: string;
   readonly adminToken: string;
+  /** That, and another that is accepted beside it while it is replaced. */
+  readonly adminTokens: readonly string[];
   readonly gatewayUrl: string;
 }
 
@@ -32,6 +34,8 @@ const outputsSchema = z.object({
     settings: z.unknown(),
     /** Of the stack itself; not there in one that was applied before it could have another for clients. */
     authority: z.string().optional(),
+    /** All that are accepted; as before. */
+    adminTokens: z.array(z.string()).optional(),
     monitoring: passwordSchema,
     operator: passwordSchema,
     subscriber: z.string(),
@@ -86,6 +90,7 @@ export async function readStack(
     operatorPassword: access.operator,
     subscriberPassword: access.subscriber,
     adminToken,
+    adminTokens: access.adminTokens ?? [adminToken],
     gatewayUrl,
   };
 }
