@@ -79,7 +79,9 @@ export function effectOf(change: Change, context: EffectContext): Effect {
     case "transition":
       return transitionEffect(change);
     case "restart":
-      return { text: "restarted in order: stopped, started, nothing else changes", risk: "medium" };
+      return change.action === "restarted"
+        ? { text: "each database is restarted in its container, one at a time", risk: "medium" }
+        : { text: "looks whether a parameter needs a restart; none does", risk: "low" };
     case "check":
       return { text: "looks whether credentials may follow one another, changes nothing", risk: "low" };
     case "unknown":

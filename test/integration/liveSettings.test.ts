@@ -179,9 +179,10 @@ describe.sequential("settings of a running deployment", () => {
       Number(await nodes.sql(node, "SELECT extract(epoch FROM pg_postmaster_start_time())"));
     const startedBefore = await Promise.all(order.map(started));
     deployment.configure({ postgresParameters: { ...wanted, work_mem: "5MB" } });
-    const preview = await deployment.preview("--diff");
-    expect(preview.all).toContain("restart-databases-for-parameters");
-    expect(preview.all).toContain("max_connections");
+    const preview = await deployment.script("scripts/preview.ts");
+    expect(preview.all).toContain("restarted: restart restart-databases-for-parameters: each database is");
+    expect(preview.all).toMatch(/postgresParameters\.max_connections: (-|\d+) → \d+/);
+    expect(preview.all).toContain("writes stop for about 3 s (shared-database is away for a moment");
     const { result, load, report } = await underLoad(deployment, () => upWith(deployment, {}));
     expect([result.exitCode, result.all]).toEqual([
       0,

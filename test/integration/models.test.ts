@@ -37,13 +37,12 @@ async function guardOf(nodes: Nodes): Promise<unknown> {
 
 const page = readFileSync(join(projectFolder, "docs", "models.md"), "utf8");
 
-/** What of a report is for people: without the single resources. */
+/** What of a report is for people: without the single resources, its reasons in the order of the alphabet. */
 function essence(report: string): string {
-  const sections = report.trim().split("\n\n");
-  return sections
-    .filter((section) => !/^(settings|changes)\n/.test(section))
-    .join("\n\n")
-    .replace(/^.*?:/, "dev:");
+  const [head = "", ...sections] = report.trim().split("\n\n");
+  const [title = "", ...reasons] = head.split("\n");
+  const kept = sections.filter((section) => !/^(settings|changes)\n/.test(section));
+  return [[title.replace(/^.*?:/, "dev:"), ...reasons.sort()].join("\n"), ...kept].join("\n\n");
 }
 
 // One story, told in order: a tour over all six switches, each begins where the one before has ended.

@@ -68,6 +68,37 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
       ...goOn,
     },
   ],
+  [
+    "parameters that need a restart",
+    [
+      {
+        op: "update",
+        type: "command",
+        name: "restart-databases-for-parameters",
+        differs: ["environment"],
+        variables: [{ PARAMETERS: "{}" }, { PARAMETERS: '{"max_connections":"250"}' }],
+      },
+    ],
+    contextOf(),
+    { risk: "medium", writes: 3, reads: 1, reason: /shared-database is away for a moment/ },
+  ],
+  [
+    "another number of databases: nothing is restarted for it",
+    [
+      {
+        op: "update",
+        type: "command",
+        name: "restart-databases-for-parameters",
+        differs: ["environment"],
+        variables: [
+          { PARAMETERS: "{}", DATABASES: "[]" },
+          { PARAMETERS: "{}", DATABASES: "[{}]" },
+        ],
+      },
+    ],
+    contextOf(),
+    { risk: "low", ...goOn },
+  ],
   ...([true, false] as const).map((after): (typeof cases)[number] => [
     `synchronous replication switched ${after ? "on" : "off"}`,
     [{ op: "update", type: "command", name: "switch-synchronous-replication", differs: ["environment"] }],
