@@ -1,12 +1,17 @@
 import "./components/stackTraces.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { Deployment, urlOf } from "./components/deployment.ts";
+import { trustOf } from "./core/ownCertificate.ts";
 import { ProblemsError } from "./core/problems.ts";
-import { parseSettings, type Settings } from "./core/settings.ts";
+import { parseSettings, type Settings, withoutSecrets } from "./core/settings.ts";
 import { deriveTopology } from "./core/topology.ts";
 import { preflight } from "./scripts/preflight.ts";
 import { readReplacementOrder } from "./scripts/replacementOrder.ts";
 
+/** The SDK has it, and leaves it out of its types. */
+const { isConfigSecret } = pulumi.runtime as unknown as {
+  readonly isConfigSecret: (fullKey: string) => boolean;
+};
 const settings = readSettings();
 const topology = deriveTopology(pulumi.getProject(), pulumi.getStack(), settings);
 const [warnings, order] = await Promise.all([checkHosts(), readReplacementOrder(topology)]);
@@ -23,14 +28,21 @@ export const serverUrls = Object.fromEntries(topology.servers.map((server) => [s
 export const databases = Object.fromEntries(
   topology.databases.map(({ name, published }) => [name, { host: published.address, port: published.port }]),
 );
-/** PEM; every certificate of the deployment is signed by it. Two while the authority is replaced. */
-export const caCertificate = pulumi.unsecret(credentials.all.apply(({ caCertificate }) => caCertificate));
+/**
+ * PEM: whom clients have to trust. The authority of the stack, which signs the certificates of all nodes (two while it is
+ * replaced), then that of the gateway's certificate where it is one's own.
+ */
+export const caCertificate = pulumi.unsecret(
+  credentials.all.apply(({ caCertificate }) => `${caCertificate}${trustOf(settings)}`),
+);
 /** Bearer token of the administrator. */
-export const adminToken = credentials.all.apply((all) => all.adminToken);
+export const adminToken = credentials.all.apply(({ adminTokens }) => adminTokens[0]);
 /** For the project's own scripts: what the topology was derived from, and the passwords of their duties. */
 export const access = pulumi.secret(
-  credentials.all.apply(({ passwords }) => ({
-    settings,
+  credentials.all.apply(({ caCertificate, passwords, adminTokens }) => ({
+    settings: withoutSecrets(settings),
+    authority: caCertificate,
+    adminTokens,
     monitoring: passwords.monitoring,
     operator: passwords.operator,
     subscriber: passwords.subscriber[0],
@@ -50,7 +62,7 @@ async function checkHosts(): Promise<readonly string[]> {
 /** All that is wrong with the config is said at once. */
 function readSettings(): Settings {
   try {
-    return parseSettings(pulumi.runtime.allConfig());
+    return parseSettings(pulumi.runtime.allConfig(), { isSecret: isConfigSecret });
   } catch (error) {
     throw plainly(error);
   }

@@ -28,7 +28,7 @@ interface Login {
  * token, seed of the secrets of one's own application. Each is made once and kept, encrypted, in the state (Pulumi's Stash: the first value stays until the
  * resource is replaced). A node's certificate is issued again when its names change.
  *
- * Passwords, certificates and the key have generations, which the config counts: another number is another resource,
+ * Passwords, certificates, the key and the token have generations, which the config counts: another number is another resource,
  * and so another secret. Two of them stand side by side while `npm run rotate` replaces one by the other.
  */
 export class CredentialStore extends pulumi.ComponentResource {
@@ -40,7 +40,7 @@ export class CredentialStore extends pulumi.ComponentResource {
   constructor(name: string, args: CredentialStoreArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pg-continuity:index:CredentialStore", name, {}, opts);
     const { topology, settings } = args;
-    const { passwords, certificates, key } = settings.credentials;
+    const { passwords, certificates, key, token } = settings.credentials;
 
     this.#order = checkCredentialOrder(settings, this);
     const authorities = this.#authorities(name, topology.stack, certificates);
@@ -56,7 +56,13 @@ export class CredentialStore extends pulumi.ComponentResource {
       ),
     );
     const encryptionKeys = this.#encryptionKeys(name, key);
-    const adminToken = this.#keep(`${name}-admin-token`, randomSecret(), { protect: true });
+    const adminTokens = together(
+      forEachGeneration(token, (generation) =>
+        this.#keep(`${name}-admin-token${suffix(generation)}`, randomSecret(), {
+          protect: generation === token[0],
+        }),
+      ),
+    );
     const applicationSeed = this.#keep(`${name}-application-seed`, toBase64(randomSecret(), 32), {
       protect: true,
     });
@@ -86,7 +92,7 @@ export class CredentialStore extends pulumi.ComponentResource {
         ),
         salts: forEachRole((role) => logins[role].apply(([inUse]) => inUse.salt)),
         encryptionKeys: together(encryptionKeys),
-        adminToken,
+        adminTokens,
         applicationSeed,
       }),
     );

@@ -159,7 +159,10 @@ function sorted<T extends { readonly node: string }>(
   return [...nodes].sort((a, b) => (order?.indexOf(a.node) ?? 0) - (order?.indexOf(b.node) ?? 0));
 }
 
-/** The URL of a server or the gateway as published. */
-export function urlOf(node: Pick<ServerNode, "published">): string {
-  return `https://${node.published.address}:${node.published.port}`;
+/** The URL of a server as published, or of the gateway as clients reach it. */
+export function urlOf({
+  published,
+  address,
+}: Pick<ServerNode, "published"> & { readonly address?: string }): string {
+  return `https://${address ?? published.address}:${published.port}`;
 }

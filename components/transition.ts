@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "../core/settings.ts";
+import { type Settings, withoutSecrets } from "../core/settings.ts";
 import type { Topology } from "../core/topology.ts";
 import { goalOf, withEra } from "../core/transition/goal.ts";
 import type { Goal } from "../core/transition/step.ts";
@@ -56,7 +56,7 @@ export class Transition extends pulumi.ComponentResource {
               JSON.stringify({
                 project: topology.project,
                 stack: topology.stack,
-                settings,
+                settings: withoutSecrets(settings),
                 goal,
                 caCertificate: all.caCertificate,
                 monitoring: all.passwords.monitoring,

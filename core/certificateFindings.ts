@@ -1,8 +1,12 @@
 import type { Observation } from "./observation.ts";
+import { renewal } from "./ownCertificate.ts";
 import type { Finding } from "./status.ts";
 
 /** So long before its end a certificate is a finding, in days. */
 export const warnDays = 30;
+
+/** What the certificate is called that the gateway shows to clients, where it is one of one's own. */
+export const ownCertificate = "gateway-clients";
 
 const day = 24 * 3600 * 1000;
 
@@ -12,6 +16,11 @@ export interface CertificateStatus {
   readonly expiresAt: string | null;
   readonly detail: string | null;
 }
+
+const subjects: Readonly<Record<string, string>> = {
+  authority: "certificate of the authority",
+  [ownCertificate]: "certificate that the gateway shows to clients",
+};
 
 /** The certificates as they were seen. */
 export function certificateStatus({ certificates }: Observation): readonly CertificateStatus[] {
@@ -32,14 +41,16 @@ export function certificateFindings({ certificates, observedAt }: Observation): 
     if (!seen.known) return [];
     const { expiresAt, problem } = seen.value;
     const days = Math.floor((Date.parse(expiresAt) - now) / day);
-    const subject = of === "authority" ? "certificate of the authority" : `certificate of ${of}`;
+    const subject = subjects[of] ?? `certificate of ${of}`;
+    const renew = (again: string) =>
+      of === ownCertificate ? `Set the renewed one: ${renewal}.` : `Renew all certificates: ${again}.`;
     const date = expiresAt.slice(0, 10);
     if (days < 0)
       return [
         {
           subject,
           problem: `has expired on ${date}`,
-          remedy: "Renew all certificates: npm run rotate -- certificates --force.",
+          remedy: renew("npm run rotate -- certificates --force"),
         },
       ];
     if (problem !== null)
@@ -49,7 +60,7 @@ export function certificateFindings({ certificates, observedAt }: Observation): 
       {
         subject,
         problem: `expires on ${date}, in ${days} days`,
-        remedy: "Renew all certificates: npm run rotate -- certificates.",
+        remedy: renew("npm run rotate -- certificates"),
       },
     ];
   });

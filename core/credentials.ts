@@ -21,7 +21,8 @@ export interface Credentials {
   readonly salts: Readonly<Record<DatabaseRole, string>>;
   /** 32 bytes each, base64. */
   readonly encryptionKeys: Accepted<string>;
-  readonly adminToken: string;
+  /** Tokens of the administrator: the one in use, then another that is accepted beside it. */
+  readonly adminTokens: Accepted<string>;
   /** 32 bytes, base64: what the secrets of one's own application are derived from. */
   readonly applicationSeed: string;
 }

@@ -52,3 +52,16 @@ export function hostProblems(
     });
   return problems;
 }
+
+/** At which name or address clients reach the gateway: as the settings say, else where it is published. */
+export function gatewayAddressOf({
+  gatewayAddress,
+  publishedAddress,
+  hosts,
+  placement,
+}: HostSettings & { readonly gatewayAddress: string }): string {
+  if (gatewayAddress !== "") return gatewayAddress;
+  if (publishedAddress !== "0.0.0.0") return publishedAddress;
+  const host = hosts[placement.gateway ?? ""] ?? Object.values(hosts)[0];
+  return host?.address ?? "127.0.0.1";
+}

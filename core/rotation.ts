@@ -1,7 +1,7 @@
 import type { Accepted } from "./credentials.ts";
 
 /** What `npm run rotate` replaces. */
-export const rotatable = ["passwords", "certificates", "key"] as const;
+export const rotatable = ["passwords", "certificates", "key", "token"] as const;
 export type Rotatable = (typeof rotatable)[number];
 
 /** The generations of a kind of credential that are accepted; the first is the one in use. */
@@ -33,6 +33,27 @@ export function planRotation(applied: Generations, wanted: Generations): readonl
     ];
   const first = isPending ? [{ generations: wanted, meaning: meaningOf(wanted) }] : [];
   return [...first, ...rest(wanted)];
+}
+
+/** The generations of every kind. */
+export type AllGenerations = Readonly<Record<Rotatable, Generations>>;
+
+/** What becomes of one kind in one step. */
+export interface RotationChange extends RotationStep {
+  readonly kind: Rotatable;
+}
+
+/** Several kinds in the same steps: what each step of a kind needs, it has of its own kind. */
+export function planRotations(
+  kinds: readonly Rotatable[],
+  applied: AllGenerations,
+  wanted: AllGenerations,
+): readonly (readonly RotationChange[])[] {
+  const plans = kinds.map((kind) =>
+    planRotation(applied[kind], wanted[kind]).map((step) => ({ kind, ...step })),
+  );
+  const length = Math.max(0, ...plans.map((plan) => plan.length));
+  return Array.from({ length }, (_, index) => plans.flatMap((plan) => plan[index] ?? []));
 }
 
 /** What is left to do once these are applied. */

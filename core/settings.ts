@@ -2,7 +2,8 @@ import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { alertProblems, alertSettingsSchema, mayHoldSecret } from "./alerts/settings.ts";
 import { applicationProblems, applicationSchema } from "./applicationSettings.ts";
-import { hostProblems } from "./hostRules.ts";
+import { gatewayAddressOf, hostProblems } from "./hostRules.ts";
+import { ownCertificateProblems } from "./ownCertificate.ts";
 import { parameterProblem } from "./parameterCatalogue.ts";
 import { managedParameters, parameterText } from "./postgresParameters.ts";
 import { type Problem, ProblemsError } from "./problems.ts";
@@ -61,6 +62,13 @@ export const settingsSchema = z.strictObject({
     .transform((hosts) => (Object.keys(hosts).length === 0 ? localHost : hosts)),
   placement: z.partialRecord(z.enum(nodeNames), z.string()).default({}),
   publishedAddress: z.ipv4().default("127.0.0.1"),
+  gatewayAddress: z
+    .string()
+    .regex(/^([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*)?$/, "is neither a DNS name nor an IPv4 address")
+    .default(""),
+  gatewayCertificate: z.string().trim().default(""),
+  gatewayKey: z.string().trim().default(""),
+  gatewayAuthority: z.string().trim().default(""),
   ports: z
     .strictObject({
       gateway: port.default(defaultPorts.gateway),
@@ -100,7 +108,7 @@ export const settingsSchema = z.strictObject({
     .default(""),
   alerts: alertSettingsSchema.prefault({}),
   credentials: z
-    .strictObject({ passwords: generations, certificates: generations, key: generations })
+    .strictObject({ passwords: generations, certificates: generations, key: generations, token: generations })
     .prefault({}),
 });
 
@@ -114,11 +122,12 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
  *
  * @param raw all config of the stack as Pulumi hands it over: full key (`pg-continuity:model`) → text;
  *   objects, numbers and booleans arrive as JSON text. Keys of other namespaces are left alone.
+ * @param source where it comes from, as far as that matters
  * @returns settings with every default filled in, frozen all the way down
  * @throws ProblemsError with all problems at once: unknown keys (with the nearest known one), wrong types,
  *   values out of range, and rules between keys
  */
-export function parseSettings(raw: Readonly<Record<string, string>>): Settings {
+export function parseSettings(raw: Readonly<Record<string, string>>, source: ConfigSource = {}): Settings {
   const problems: Problem[] = [];
   const known = Object.keys(settingsSchema.shape);
   const values: Record<string, unknown> = {};
@@ -130,9 +139,27 @@ export function parseSettings(raw: Readonly<Record<string, string>>): Settings {
   }
   const parsed = settingsSchema.safeParse(values);
   if (!parsed.success) problems.push(...parsed.error.issues.flatMap((issue) => toProblems(issue, values)));
-  else problems.push(...crossFieldProblems(parsed.data));
+  else problems.push(...crossFieldProblems(parsed.data, source));
   if (problems.length > 0 || !parsed.success) throw new ProblemsError(problems);
   return deepFreeze(parsed.data);
+}
+
+/** What is known of a config beside its values. */
+export interface ConfigSource {
+  /** Whether the value of a full key is encrypted in the stack's file. All are taken to be where this is not given. */
+  readonly isSecret?: (fullKey: string) => boolean;
+  /** Secrets are hidden from whoever reads, as in a preview as JSON. */
+  readonly secretsAreHidden?: boolean;
+  readonly now?: Date;
+}
+
+/** The keys whose values are secrets. */
+const secretKeys = ["gatewayKey"] as const;
+
+/** Settings that may be shown and kept: each secret is only said to be one. */
+export function withoutSecrets(settings: Settings): Settings {
+  const hidden = secretKeys.flatMap((key) => (settings[key] === "" ? [] : [[key, "[secret]"]]));
+  return { ...settings, ...Object.fromEntries(hidden) };
 }
 
 /** Text that is no JSON stays text: the schema then says which type was wanted. */
@@ -215,7 +242,7 @@ function reasonOf(issue: z.core.$ZodIssue): string {
 }
 
 /** Rules that need more than one key. */
-function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[] {
+function crossFieldProblems(settings: z.infer<typeof settingsSchema>, source: ConfigSource): Problem[] {
   const problems: Problem[] = [];
   const byPort = new Map<number, string>();
   for (const [name, number] of Object.entries(settings.ports)) {
@@ -234,6 +261,14 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>): Problem[]
   problems.push(...hostProblems(settings, configNamespace));
   problems.push(...memoryProblems(settings, configNamespace));
   problems.push(...applicationProblems(settings, configNamespace));
+  problems.push(
+    ...ownCertificateProblems(settings, configNamespace, {
+      address: gatewayAddressOf(settings),
+      now: source.now ?? new Date(),
+      keyIsHidden: source.secretsAreHidden === true,
+      keyIsSecret: source.isSecret?.(`${configNamespace}:gatewayKey`) ?? true,
+    }),
+  );
   problems.push(...transitionProblems(settings));
   if (settings.model === "secondary" && settings.giveUpVolume.startsWith("shared-"))
     problems.push({

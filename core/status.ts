@@ -10,6 +10,8 @@ import type {
   ServerObservation,
   ServerPack,
 } from "./observation.ts";
+import type { AllGenerations } from "./rotation.ts";
+import { rotationFindings } from "./rotationFindings.ts";
 import type { Topology } from "./topology.ts";
 import { conclude } from "./verdict.ts";
 import type { DatabaseName, Phase, ServerName } from "./vocabulary.ts";
@@ -107,8 +109,11 @@ export interface Status {
 /**
  * Judges one round of observations against what was declared. Pure; says only what was observed, and unknown where
  * something could not be asked.
+ *
+ * @param applied the generations of credentials that were applied last, where a rotation that was left unfinished is to
+ *   be a finding
  */
-export function judge(topology: Topology, observation: Observation): Status {
+export function judge(topology: Topology, observation: Observation, applied?: AllGenerations): Status {
   const writable = observation.databases.flatMap((database) =>
     database.postgres.known && !database.postgres.value.inRecovery
       ? [{ name: database.name, postgres: database.postgres.value }]
@@ -132,7 +137,11 @@ export function judge(topology: Topology, observation: Observation): Status {
   const { observedAt } = observation;
   const names = writable.map(({ name }) => name);
   const seen = { writable: names, databases, servers, applications, gateway, transition, observedAt };
-  const more = [...driftFindings(topology, observation), ...certificateFindings(observation)];
+  const more = [
+    ...driftFindings(topology, observation),
+    ...certificateFindings(observation),
+    ...(applied ? rotationFindings(applied) : []),
+  ];
   const certificates = certificateStatus(observation);
   return { version: statusVersion, ...conclude(topology, seen, more), certificates };
 }

@@ -1,3 +1,4 @@
+import { gatewayAddressOf } from "./hostRules.ts";
 import type { Settings } from "./settings.ts";
 import { type DatabaseName, type Model, models, type ServerName } from "./vocabulary.ts";
 
@@ -53,6 +54,10 @@ export interface ServerNode extends Node {
 export interface GatewayNode extends Node {
   readonly kind: "gateway";
   readonly statistics: { readonly address: string; readonly port: number };
+  /** By which name or address clients reach it. */
+  readonly address: string;
+  /** Whether clients see a certificate of one's own there, and that of the stack only who asks for it by its name. */
+  readonly hasOwnCertificate: boolean;
 }
 
 /** One's own application beside a server (docs/your-application.md). */
@@ -128,8 +133,11 @@ export function deriveTopology(project: string, stack: string, settings: Setting
       stateVolume: `${prefix}-${node}-state`,
       published: { address: operatorAddress(host, address), port: settings.ports[node] },
       certificateNames: [
-        ...new Set([node, `${prefix}-${node}`, "localhost", "127.0.0.1", host.address, address]),
-      ].filter((name) => name !== "0.0.0.0"),
+        ...new Set([
+          ...[node, `${prefix}-${node}`, "localhost", "127.0.0.1", host.address, address],
+          ...(node === "gateway" ? [settings.gatewayAddress] : []),
+        ]),
+      ].filter((name) => name !== "0.0.0.0" && name !== ""),
     };
   };
 
@@ -171,6 +179,8 @@ export function deriveTopology(project: string, stack: string, settings: Setting
       kind: "gateway",
       // Statistics never leave the machine, whatever the gateway itself is published on.
       statistics: { address: "127.0.0.1", port: settings.ports.gatewayStatistics },
+      address: gatewayAddressOf(settings),
+      hasOwnCertificate: settings.gatewayCertificate !== "",
     },
   };
 }

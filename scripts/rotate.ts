@@ -1,21 +1,21 @@
-// Replaces a kind of secret on a running deployment: npm run rotate -- passwords|certificates|key [--dry-run] [--json]
+// Replaces secrets on a running deployment: npm run rotate -- passwords|certificates|key|token … [--dry-run] [--json]
 import { Argument, Command } from "commander";
-import { planRotation, type Rotatable, type RotationStep, rotatable } from "../core/rotation.ts";
+import { planRotations, type Rotatable, type RotationChange, rotatable } from "../core/rotation.ts";
 import { errorColours } from "./cli/colours.ts";
 import { main, stackName } from "./cli/main.ts";
 import { readStack } from "./cli/pulumi.ts";
 import { applyStack } from "./rotate/apply.ts";
 import { readSettings, writeGenerations } from "./rotate/config.ts";
 import { encryptAgain } from "./rotate/encryptAgain.ts";
-import { proveRotation } from "./rotate/prove.ts";
+import { proveRotations } from "./rotate/prove.ts";
 import { reasonsAgainst } from "./rotate/reasons.ts";
 import type { Check } from "./verifyDeployment.ts";
 
 const program = new Command("rotate")
   .description(
-    "Replaces the passwords of the databases' roles, the authority with all certificates, or the key that encrypts the vault; live, in steps that are each a change of the config and an up. One that was interrupted is finished.",
+    "Replaces the passwords of the databases' roles, the authority with all certificates, the key that encrypts the vault or the administrator's token; live, in steps that are each a change of the config and an up, the same for all that are named. One that was interrupted is finished.",
   )
-  .addArgument(new Argument("<kind>", "what to replace").choices(rotatable))
+  .addArgument(new Argument("<kind...>", "what to replace").choices(rotatable))
   .option("--stack <name>", "the stack (default: dev)")
   .option("--dry-run", "show the steps and change nothing")
   .option(
@@ -38,7 +38,7 @@ interface Options {
 }
 
 /** What a step means to whoever watches. */
-const meanings: Readonly<Record<RotationStep["meaning"], string>> = {
+const meanings: Readonly<Record<RotationChange["meaning"], string>> = {
   announced: "made, and accepted everywhere",
   "in use": "used everywhere, the one before is still accepted",
   retired: "the only one that is accepted",
@@ -47,45 +47,49 @@ const meanings: Readonly<Record<RotationStep["meaning"], string>> = {
 await main(async () => {
   program.parse();
   const options = program.opts<Options>();
-  const kind = program.args[0] as Rotatable;
+  // Variadic: commander gives it as one argument.
+  const kinds = [...new Set((program.processedArgs[0] ?? []) as readonly Rotatable[])];
   const name = stackName(options.stack);
   const [before, wanted] = await Promise.all([readStack(name), readSettings(name)]);
-  const applied = before.settings.credentials[kind];
-  const steps = planRotation(applied, wanted.credentials[kind]).filter(
-    ({ meaning }) => !(options.keepFormer && meaning === "retired"),
-  );
-  const reasons = await reasonsAgainst(kind, before, wanted, options.force === true);
-  for (const { generations, meaning } of steps)
+  const applied = before.settings.credentials;
+  const steps = planRotations(kinds, applied, wanted.credentials)
+    .map((changes) => changes.filter(({ meaning }) => !(options.keepFormer && meaning === "retired")))
+    .filter((changes) => changes.length > 0);
+  const reasons = await reasonsAgainst(kinds, before, wanted, options.force === true);
+  for (const { kind, generations, meaning } of steps.flat())
     tell(
       `${kind} [${generations.join(", ")}]: generation ${Math.max(...generations)} is ${meanings[meaning]}`,
     );
   for (const reason of reasons) tell(errorColours.red(`not started: ${reason}`));
+  const report = {
+    stack: name,
+    kinds,
+    applied: Object.fromEntries(kinds.map((kind) => [kind, applied[kind]])),
+  };
   if (options.dryRun || reasons.length > 0) {
-    if (options.json) print({ stack: name, kind, applied, steps, reasons });
+    if (options.json) print({ ...report, steps: steps.map((changes) => ({ changes })), reasons });
     return reasons.length > 0 ? 3 : 0;
   }
 
   const startedAt = new Date().toISOString();
-  const done: (RotationStep & { seconds: number })[] = [];
+  const done: { readonly changes: readonly RotationChange[]; readonly seconds: number }[] = [];
   let encryptedAgain = 0;
-  for (const step of steps) {
-    if (kind === "key" && step.meaning === "retired")
+  for (const changes of steps) {
+    if (changes.some(({ kind, meaning }) => kind === "key" && meaning === "retired"))
       encryptedAgain += await encryptAgain(await readStack(name), tell);
     const from = performance.now();
-    await writeGenerations(name, kind, step.generations);
+    await writeGenerations(name, changes);
     await applyStack(name, { force: options.force === true });
-    done.push({ ...step, seconds: Number(((performance.now() - from) / 1000).toFixed(1)) });
+    done.push({ changes, seconds: Number(((performance.now() - from) / 1000).toFixed(1)) });
   }
-  const checks = options.keepFormer ? [] : await proveRotation(kind, before, await readStack(name));
+  const checks = options.keepFormer ? [] : await proveRotations(kinds, before, await readStack(name));
   for (const { ok, what, detail } of checks)
     tell(`${ok ? errorColours.green("ok    ") : errorColours.red("failed")} ${what}: ${detail}`);
   if (options.json)
     print({
-      stack: name,
-      kind,
-      applied,
+      ...report,
       steps: done,
-      ...(kind === "key" ? { encryptedAgain } : {}),
+      ...(kinds.includes("key") ? { encryptedAgain } : {}),
       checks,
       startedAt,
       endedAt: new Date().toISOString(),

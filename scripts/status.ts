@@ -44,7 +44,7 @@ await main(async () => {
 });
 
 async function observeOnce(stack: DeployedStack): Promise<Status> {
-  return judge(stack.topology, await observe(stack.topology, stack.access));
+  return judge(stack.topology, await observe(stack.topology, stack.access), stack.settings.credentials);
 }
 
 function print(status: Status, options: { readonly json?: true; readonly watch?: true }): void {

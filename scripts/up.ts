@@ -38,6 +38,9 @@ await main(async () => {
     );
   const { renderStatus } = await import("./cli/statusTable.ts");
   process.stdout.write(options.json ? `${JSON.stringify(status, null, 2)}\n` : `\n${renderStatus(status)}\n`);
+  const { rotationFindings } = await import("../core/rotationFindings.ts");
+  for (const { subject, problem, remedy } of rotationFindings(stack.settings.credentials))
+    process.stderr.write(`${errorColours.yellow("note  ")} ${subject} ${problem}. ${remedy}\n`);
   process.stderr.write(
     `\nGateway: ${stack.gatewayUrl}   token: pulumi stack output adminToken --show-secrets\n`,
   );

@@ -334,7 +334,7 @@ export class Runtime {
       ...this.#keyed,
       directory: this.#directory,
       trail: this.#trail,
-      adminTokenHash: this.#configuration.secrets.adminTokenHash,
+      adminTokenHashes: this.#configuration.secrets.adminTokenHashes,
       ready: () => this.#preparation.ready,
       readySoon: () => this.#preparation.readySoon(),
       schema: () => this.#preparation.schema,

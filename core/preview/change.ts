@@ -100,14 +100,22 @@ function changeOf(urn: string, steps: readonly PreviewStep[]): Change | undefine
 function actionOf(steps: readonly PreviewStep[], kind: ResourceKind): Action {
   const operations = new Set(steps.map(({ op }) => op));
   const isReplaced = [...operations].some((op) => op === "replace" || op.endsWith("replacement"));
-  // A command that runs again is a resource replaced, and nothing else is.
-  if (kind === "restart" && !operations.has("delete")) return "restarted";
+  // It runs again for other reasons, too, and then restarts nothing.
+  if (kind === "restart" && operations.has("update") && steps.some(changesParameters)) return "restarted";
   if (isReplaced || operations.has("delete-replaced")) return "replaced";
   if (operations.has("create")) return "created";
   if (operations.has("delete")) return "deleted";
   // A container that was found stopped is started by an update of this one property.
   if (kind === "container" && reasonsOf(steps).includes("mustRun")) return "restarted";
   return "updated in place";
+}
+
+/** Whether a step changes the parameters for which databases are restarted. */
+function changesParameters({ oldState, newState }: PreviewStep): boolean {
+  const [old, wanted] = [oldState, newState].map(
+    (state) => (state?.inputs?.environment as { readonly PARAMETERS?: unknown } | undefined)?.PARAMETERS,
+  );
+  return old !== wanted;
 }
 
 /** Paths like `ports[0].external` by their first part, each once. */

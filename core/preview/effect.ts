@@ -23,6 +23,8 @@ export interface EffectContext {
   readonly isFirst: boolean;
   /** The data volume that may be deleted or replaced; empty where none may. */
   readonly givenUp: string;
+  /** Where the change switches it: whether writes wait for the replica afterwards. */
+  readonly becomesSynchronous: boolean | undefined;
 }
 
 /** Properties of a container that the plugin applies to it while it runs. */
@@ -73,11 +75,13 @@ export function effectOf(change: Change, context: EffectContext): Effect {
     case "turn":
       return { text: "the next container waits until this node does its work again", risk: "low" };
     case "acknowledgement":
-      return { text: "whose word a write waits for is said again, live", risk: "low" };
+      return acknowledgementEffect(context);
     case "transition":
       return transitionEffect(change);
     case "restart":
-      return { text: "restarted in order: stopped, started, nothing else changes", risk: "medium" };
+      return change.action === "restarted"
+        ? { text: "each database is restarted in its container, one at a time", risk: "medium" }
+        : { text: "looks whether a parameter needs a restart; none does", risk: "low" };
     case "check":
       return { text: "looks whether credentials may follow one another, changes nothing", risk: "low" };
     case "unknown":
@@ -164,6 +168,20 @@ function credentialEffect({ action, name }: Change): Effect {
     risk: isKey ? "high" : "medium",
     ...(isKey ? { data: "everything that was encrypted with the old key is lost" } : {}),
   };
+}
+
+function acknowledgementEffect({ becomesSynchronous }: EffectContext): Effect {
+  if (becomesSynchronous === undefined)
+    return { text: "whose word a write waits for is said again, live", risk: "low" };
+  return becomesSynchronous
+    ? {
+        text: "every write waits for the replica from now on: nothing is lost with the writable database, but writes stop while the replica is gone; the way out is applied live: pulumi config set synchronous false && pulumi up",
+        risk: "medium",
+      }
+    : {
+        text: "writes do not wait for the replica any more: what it does not have yet is lost with the writable database",
+        risk: "medium",
+      };
 }
 
 function configurationText({ action, node }: Change, { stays }: EffectContext): string {

@@ -54,6 +54,13 @@ export function nodesAway(changes: readonly Change[]): Away {
   return away;
 }
 
+/** As `nodesAway`, and the databases that are restarted for their parameters. */
+function awayOrRestarted(changes: readonly Change[], { topology }: Deployed): Away {
+  const isRestart = changes.some(({ kind, action }) => kind === "restart" && action === "restarted");
+  const restarted = isRestart ? topology.databases.map(({ node }) => [node, "a moment"] as const) : [];
+  return new Map([...restarted, ...nodesAway(changes)]);
+}
+
 /**
  * What stops at the gateway while the changes are applied. It follows the rules of the gateway and of the servers: a
  * write needs the gateway, the writable database and one server that uses it; a read needs the gateway and one server
@@ -67,7 +74,9 @@ export function interruptionsOf(changes: readonly Change[], deployed: Deployed |
     const cut = { stops: true, seconds: null, because: [`the network of all nodes is ${network.action}`] };
     return { writes: cut, reads: cut };
   }
-  const moments = momentsOf(nodesAway(changes), deployed).map((away) => interruptionsWithout(away, deployed));
+  const moments = momentsOf(awayOrRestarted(changes, deployed), deployed).map((away) =>
+    interruptionsWithout(away, deployed),
+  );
   const transition = changes.find(({ kind, action }) => kind === "transition" && action !== "deleted");
   const moves = transition !== undefined && !transition.name.startsWith("rebuild");
   return {

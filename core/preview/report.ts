@@ -75,6 +75,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
       stays: (node) => nodes.has(node),
       isFirst: context.deployed === null,
       givenUp: context.wanted?.givenUpVolume ?? "",
+      becomesSynchronous: becomesSynchronous(context.settings),
     }),
   }));
   const interruptions = interruptionsOf(found, context.deployed);
@@ -118,6 +119,11 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
     warnings: digest.diagnostics.flatMap(({ severity, text }) => (severity === "warning" ? [text] : [])),
     drift: context.drift,
   };
+}
+
+function becomesSynchronous(settings: readonly SettingChange[]): boolean | undefined {
+  const change = settings.find(({ key }) => key === "synchronous");
+  return change && change.after === "true";
 }
 
 function verdictOf(

@@ -1,5 +1,6 @@
 import { isSecretSetting } from "../alerts/settings.ts";
-import type { Settings } from "../settings.ts";
+import { describeCertificate } from "../ownCertificate.ts";
+import { type Settings, withoutSecrets } from "../settings.ts";
 import type { SettingChange } from "./report.ts";
 
 /** What Pulumi gives in the place of a secret. */
@@ -10,14 +11,14 @@ const hidden = "[secret]";
  * whether one that is hidden differs, nobody can say.
  */
 export function settingChanges(before: Settings, after: Settings): readonly SettingChange[] {
-  const [old, wanted] = [flatten(before), flatten(after)];
+  const [old, wanted] = [flatten(withoutSecrets(before)), flatten(withoutSecrets(after))];
   return [...new Set([...old.keys(), ...wanted.keys()])].flatMap((key) => {
-    const change = { key, before: old.get(key) ?? "-", after: wanted.get(key) ?? "-" };
-    if (change.before === change.after) return [];
-    if (!isSecretSetting(key)) return [change];
-    if (change.after === hidden && change.before !== "") return [];
-    const shown = (value: string) => (value === "" || value === "-" ? value : hidden);
-    return [{ key, before: shown(change.before), after: shown(change.after) }];
+    const [is, will] = [old.get(key) ?? "-", wanted.get(key) ?? "-"];
+    if (is === will) return [];
+    if (!isSecretSetting(key)) return [{ key, before: shown(is), after: shown(will) }];
+    if (will === hidden && is !== "") return [];
+    const concealed = (value: string) => (value === "" || value === "-" ? value : hidden);
+    return [{ key, before: concealed(is), after: concealed(will) }];
   });
 }
 
@@ -29,4 +30,9 @@ function flatten(value: unknown, path = ""): ReadonlyMap<string, string> {
       ...flatten(inner, path === "" ? key : `${path}.${key}`),
     ]),
   );
+}
+
+/** Nobody reads PEM. */
+function shown(value: string): string {
+  return value.startsWith("-----BEGIN CERTIFICATE-----") ? describeCertificate(value) : value;
 }

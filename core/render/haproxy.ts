@@ -1,4 +1,5 @@
 import { gatewayHeader } from "../gatewayToken.ts";
+import { innerGatewayName } from "../ownCertificate.ts";
 import {
   type ApplicationNode,
   endpoint,
@@ -74,7 +75,7 @@ resolvers engine
     hold obsolete 5s
 
 frontend entry
-    bind :${internalPorts.gateway} ssl crt ${configurationFolder}/gateway.pem alpn h2,http/1.1
+    bind :${internalPorts.gateway} ssl crt${topology.gateway.hasOwnCertificate ? `-list ${configurationFolder}/${certificateList}` : ` ${configurationFolder}/gateway.pem`} alpn h2,http/1.1
     http-response set-header Strict-Transport-Security max-age=31536000
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Forwarded-Proto https
@@ -114,6 +115,17 @@ frontend statistics
     stats refresh 2s
     http-request use-service prometheus-exporter if { path /metrics }
 `;
+}
+
+/** The file that says whom which certificate is shown to, where there is one of one's own. */
+export const certificateList = "certificates.list";
+
+/** The file with the certificate of one's own and its key. */
+export const ownCertificateFile = "clients.pem";
+
+/** One's own for every client, whatever name it asks for; the stack's own parts ask by a name that nobody else has. */
+export function renderCertificateList(): string {
+  return `${configurationFolder}/${ownCertificateFile}\n${configurationFolder}/gateway.pem ${innerGatewayName}\n`;
 }
 
 const vaultRetries = `    # A request whose server failed before it answered is sent to the next one. Safe for writes too: every one has an

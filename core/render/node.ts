@@ -7,7 +7,13 @@ import type { Settings } from "../settings.ts";
 import type { AnyNode, DatabaseNode, ServerNode, Topology } from "../topology.ts";
 import { renderDatabaseNode } from "./databaseNode.ts";
 import type { ConfigurationFile } from "./files.ts";
-import { renderHaproxy, renderUnavailable } from "./haproxy.ts";
+import {
+  certificateList,
+  ownCertificateFile,
+  renderCertificateList,
+  renderHaproxy,
+  renderUnavailable,
+} from "./haproxy.ts";
 import { renderPgHba, renderPostgresqlConf } from "./postgres.ts";
 import { renderRolesSql } from "./roles.ts";
 import { renderServerConfig } from "./server.ts";
@@ -84,13 +90,20 @@ function serverFiles(server: ServerNode, input: RenderInput): readonly Configura
     { name: "encryption.key", content: lines(credentials.encryptionKeys) },
     {
       name: "admin-token.sha256",
-      content: `${createHash("sha256").update(credentials.adminToken).digest("hex")}\n`,
+      content: lines(
+        credentials.adminTokens.map((token) => createHash("sha256").update(token).digest("hex")),
+      ),
     },
     ...tlsFiles(credentials, certificate),
   ];
 }
 
-function gatewayFiles({ topology, credentials, certificate }: RenderInput): readonly ConfigurationFile[] {
+function gatewayFiles({
+  topology,
+  settings,
+  credentials,
+  certificate,
+}: RenderInput): readonly ConfigurationFile[] {
   return [
     {
       name: "haproxy.cfg",
@@ -99,6 +112,15 @@ function gatewayFiles({ topology, credentials, certificate }: RenderInput): read
     { name: "503.http", content: renderUnavailable() },
     { name: "gateway.pem", content: `${certificate.certificate}${certificate.key}` },
     { name: "ca.crt", content: credentials.caCertificate },
+    ...(topology.gateway.hasOwnCertificate
+      ? [
+          { name: certificateList, content: renderCertificateList() },
+          {
+            name: ownCertificateFile,
+            content: `${settings.gatewayCertificate}\n${settings.gatewayKey}\n`,
+          },
+        ]
+      : []),
   ];
 }
 

@@ -18,6 +18,8 @@ export interface DeployedStack {
   /** Of the role for logical subscribers. */
   readonly subscriberPassword: string;
   readonly adminToken: string;
+  /** That, and another that is accepted beside it while it is replaced. */
+  readonly adminTokens: readonly string[];
   readonly gatewayUrl: string;
 }
 
@@ -30,6 +32,10 @@ const outputsSchema = z.object({
   gatewayUrl: z.string(),
   access: z.object({
     settings: z.unknown(),
+    /** Of the stack itself; not there in one that was applied before it could have another for clients. */
+    authority: z.string().optional(),
+    /** All that are accepted; as before. */
+    adminTokens: z.array(z.string()).optional(),
     monitoring: passwordSchema,
     operator: passwordSchema,
     subscriber: z.string(),
@@ -76,10 +82,15 @@ export async function readStack(
     name,
     settings,
     topology: deriveTopology(projectName, name, settings),
-    access: { caCertificate, monitoringPassword: access.monitoring },
+    access: {
+      caCertificate: access.authority ?? caCertificate,
+      clientTrust: caCertificate,
+      monitoringPassword: access.monitoring,
+    },
     operatorPassword: access.operator,
     subscriberPassword: access.subscriber,
     adminToken,
+    adminTokens: access.adminTokens ?? [adminToken],
     gatewayUrl,
   };
 }

@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { ownCertificate } from "../../core/certificateFindings.ts";
 import type { ApplicationStatus, DatabaseStatus, ServerStatus, Status } from "../../core/status.ts";
 import { colours } from "./colours.ts";
 
@@ -62,10 +63,14 @@ function serverRow(server: ServerStatus): string[] {
 function certificateLine({ certificates }: Status): string {
   const ends = certificates.flatMap(({ of, expiresAt }) => (expiresAt ? [{ of, expiresAt }] : []));
   const nodes = ends
-    .filter(({ of }) => of !== "authority")
+    .filter(({ of }) => of !== "authority" && of !== ownCertificate)
     .sort((a, b) => (a.expiresAt < b.expiresAt ? -1 : 1));
   const until = (end: { expiresAt: string } | undefined) => end?.expiresAt.slice(0, 10) ?? "unknown";
-  return `certificates: valid until ${until(nodes[0])}, their authority until ${until(ends.find(({ of }) => of === "authority"))}`;
+  const endOf = (name: string) => ends.find(({ of }) => of === name);
+  const own = certificates.some(({ of }) => of === ownCertificate)
+    ? `, that of the gateway for clients until ${until(endOf(ownCertificate))}`
+    : "";
+  return `certificates: valid until ${until(nodes[0])}, their authority until ${until(endOf("authority"))}${own}`;
 }
 
 function applicationRow({ name, state, since }: ApplicationStatus): string[] {

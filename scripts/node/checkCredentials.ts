@@ -8,7 +8,13 @@ import { requiredJson, runStep } from "./step.ts";
 
 const generation = z.number().int();
 const generations = z.tuple([generation], generation);
-const generationsSchema = z.object({ passwords: generations, certificates: generations, key: generations });
+const generationsSchema = z.object({
+  passwords: generations,
+  certificates: generations,
+  key: generations,
+  // Before there was one.
+  token: generations.default([1]),
+});
 const saidSchema = z.object({ generations: generationsSchema });
 
 await runStep("check-credentials", async () => {

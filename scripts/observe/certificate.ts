@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
-import { connect } from "node:tls";
+import { isIP } from "node:net";
+import { checkServerIdentity, connect } from "node:tls";
 import { type CertificateObservation, known, type Observed, unknown } from "../../core/observation.ts";
 import type { DatabaseNode, GatewayNode, ServerNode } from "../../core/topology.ts";
 import { messageOf } from "./container.ts";
@@ -9,16 +10,20 @@ import { messageOf } from "./container.ts";
  * valid any more is shown too, with what is wrong.
  *
  * @param ca PEM: the authorities that are trusted
+ * @param name by which the client asks for it, and which it must be valid for
  */
 export function observeCertificate(
   node: DatabaseNode | ServerNode | GatewayNode,
   ca: string,
+  name: string = node.node,
 ): Promise<Observed<CertificateObservation>> {
   return new Promise((resolve) => {
     const socket = connect({
       host: node.published.address,
       port: node.published.port,
-      servername: node.node,
+      // An address is not asked for by name.
+      servername: isIP(name) ? "" : name,
+      checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
       ca,
       rejectUnauthorized: false,
       minVersion: "TLSv1.2",

@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
 import type { Override } from "../../core/autoConf.ts";
+import { ownCertificate } from "../../core/certificateFindings.ts";
 import type { Password } from "../../core/credentials.ts";
 import { intentSchema } from "../../core/intent.ts";
 import {
@@ -29,7 +30,10 @@ import { observeServerHealth, observeWitness } from "./server.ts";
 
 /** With what a deployment is observed: read-only rights suffice. */
 export interface ObserverAccess {
+  /** The stack's own authority, PEM. */
   readonly caCertificate: string;
+  /** Whom clients trust: that, and the authority of a certificate of one's own. */
+  readonly clientTrust?: string;
   readonly monitoringPassword: Password;
 }
 
@@ -62,17 +66,26 @@ export async function observe(
         state: await observeNetwork(connectEngine(docker), network),
       })),
     ),
-    purpose === "plan" ? [] : observeCertificates(topology, access.caCertificate),
+    purpose === "plan" ? [] : observeCertificates(topology, access),
   ]);
   return { observedAt, databases, servers, applications, gateway, networks, certificates };
 }
 
 /** Of every node that the project itself lets speak TLS: what an application of one's own presents is its own matter. */
-async function observeCertificates(topology: Topology, ca: string): Promise<Observation["certificates"]> {
-  const nodes = await Promise.all(
-    ownNodes(topology).map(async (node) => ({ of: node.node, seen: await observeCertificate(node, ca) })),
-  );
-  return [...nodes, { of: "authority", seen: authorityCertificate(ca) }];
+async function observeCertificates(
+  topology: Topology,
+  { caCertificate: ca, clientTrust = ca }: ObserverAccess,
+): Promise<Observation["certificates"]> {
+  const { gateway } = topology;
+  const [nodes, own] = await Promise.all([
+    Promise.all(
+      ownNodes(topology).map(async (node) => ({ of: node.node, seen: await observeCertificate(node, ca) })),
+    ),
+    gateway.hasOwnCertificate
+      ? [{ of: ownCertificate, seen: await observeCertificate(gateway, clientTrust, gateway.address) }]
+      : [],
+  ]);
+  return [...nodes, { of: "authority", seen: authorityCertificate(ca) }, ...own];
 }
 
 function notAsked<T>(): Observed<T> {

@@ -21,7 +21,13 @@ export async function previewImpact(stack: string, configFile?: string): Promise
   const [preview, deployed] = await Promise.all([runPreview(stack, configFile), readDeployed(stack)]);
   const digest = parseDigest(preview);
   const wanted = settingsOf(digest.config);
-  const status = deployed && judge(deployed.topology, await observe(deployed.topology, deployed.access));
+  const status =
+    deployed &&
+    judge(
+      deployed.topology,
+      await observe(deployed.topology, deployed.access),
+      deployed.settings.credentials,
+    );
   return assess(digest, {
     stack,
     deployed: deployed && status ? { topology: deployed.topology, writable: writableOf(status) } : null,
@@ -47,7 +53,7 @@ async function runPreview(stack: string, configFile: string | undefined): Promis
 /** Null where the config is wrong: what is wrong with it stands among the preview's errors. */
 function settingsOf(config: Readonly<Record<string, string>>): Settings | null {
   try {
-    return parseSettings(config);
+    return parseSettings(config, { secretsAreHidden: true });
   } catch (error) {
     if (error instanceof ProblemsError) return null;
     throw error;

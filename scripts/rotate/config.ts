@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Generations, Rotatable } from "../../core/rotation.ts";
+import type { RotationChange } from "../../core/rotation.ts";
 import { parseSettings, type Settings } from "../../core/settings.ts";
 import { pulumi } from "../cli/pulumi.ts";
 
@@ -7,24 +7,27 @@ const configSchema = z.record(z.string(), z.object({ value: z.string().optional(
 
 /** The settings as a stack's config has them now, applied or not. */
 export async function readSettings(stack: string): Promise<Settings> {
-  const entries = configSchema.parse(JSON.parse(await pulumi(["config", "--json"], { stack })));
+  const entries = configSchema.parse(
+    JSON.parse(await pulumi(["config", "--json", "--show-secrets"], { stack })),
+  );
   const raw = Object.entries(entries).flatMap(([key, { value }]) =>
     value === undefined ? [] : [[key, value]],
   );
   return parseSettings(Object.fromEntries(raw));
 }
 
-/** Writes generations into a stack's config; what else it holds stays. */
+/** Writes what a step makes of the generations into a stack's config; what else it holds stays. */
 export async function writeGenerations(
   stack: string,
-  kind: Rotatable,
-  [used, other]: Generations,
+  changes: readonly Pick<RotationChange, "kind" | "generations">[],
 ): Promise<void> {
-  const path = (index: number) => `credentials.${kind}[${index}]`;
-  const values = [used, ...(other === undefined ? [] : [other])];
-  const set = values.flatMap((value, index) => ["--plaintext", `${path(index)}=${value}`]);
+  const set = changes.flatMap(({ kind, generations }) =>
+    generations.flatMap((value, index) => ["--plaintext", `credentials.${kind}[${index}]=${value}`]),
+  );
   await pulumi(["config", "set-all", "--path", ...set], { stack });
   const { credentials } = await readSettings(stack);
-  if (credentials[kind].length > values.length)
-    await pulumi(["config", "rm", "--path", path(values.length)], { stack });
+  const left = changes.flatMap(({ kind, generations }) =>
+    credentials[kind].length > generations.length ? [`credentials.${kind}[${generations.length}]`] : [],
+  );
+  if (left.length > 0) await pulumi(["config", "rm-all", "--path", ...left], { stack });
 }

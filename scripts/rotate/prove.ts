@@ -9,7 +9,15 @@ import { ask } from "../observe/server.ts";
 import type { Check } from "../verifyDeployment.ts";
 
 /** Tries the old credentials, which must not work any more, and looks that the new ones are used everywhere. */
-export function proveRotation(
+export async function proveRotations(
+  kinds: readonly Rotatable[],
+  before: DeployedStack,
+  after: DeployedStack,
+): Promise<readonly Check[]> {
+  return (await Promise.all(kinds.map((kind) => proveRotation(kind, before, after)))).flat();
+}
+
+function proveRotation(
   kind: Rotatable,
   before: DeployedStack,
   after: DeployedStack,
@@ -21,7 +29,32 @@ export function proveRotation(
       return proveCertificates(before, after);
     case "key":
       return proveKey(after);
+    case "token":
+      return proveToken(before, after);
   }
+}
+
+/** Asked of each server itself: whether it still takes a token of before for the administrator's. */
+async function proveToken(before: DeployedStack, after: DeployedStack): Promise<readonly Check[]> {
+  const { topology, access } = after;
+  const old = before.adminTokens.filter((token) => !after.adminTokens.includes(token));
+  const attempts = topology.servers.flatMap((server) => old.map((token) => ({ server, token })));
+  return Promise.all(
+    attempts.map(async ({ server, token }) => {
+      const what = `an old token at the ${server.name} server`;
+      try {
+        const headers = { authorization: `Bearer ${token}` };
+        const { status } = await ask(server, access.caCertificate, "/api/keys", { headers });
+        return {
+          what,
+          ok: status === 401,
+          detail: status === 401 ? "is refused" : `is answered with ${status}`,
+        };
+      } catch (error) {
+        return { what, ok: false, detail: messageOf(error) };
+      }
+    }),
+  );
 }
 
 /** The passwords that were known before and are not now. */
@@ -71,8 +104,10 @@ async function proveCertificates(
       };
     }),
   );
-  const [old = ""] = certificatesIn(before.access.caCertificate);
-  const isDropped = !certificatesIn(access.caCertificate).includes(old);
+  const trusted = certificatesIn(access.caCertificate);
+  // One that goes on where it was interrupted began with both.
+  const old = certificatesIn(before.access.caCertificate).filter((one) => !trusted.includes(one));
+  const isDropped = trusted.length === 1 && old.length > 0;
   const detail = isDropped ? "not trusted any more" : "is still trusted";
   return [...nodes, { what: "the old authority", ok: isDropped, detail }];
 }

@@ -15,12 +15,15 @@ const namedAtMost = 5;
  * rotation is to be reviewed and applied by itself.
  */
 export async function reasonsAgainst(
-  kind: Rotatable,
+  kinds: readonly Rotatable[],
   stack: DeployedStack,
   wanted: Settings,
   isForced: boolean,
 ): Promise<readonly string[]> {
-  const applied = { ...stack.settings.credentials, [kind]: wanted.credentials[kind] };
+  const applied = {
+    ...stack.settings.credentials,
+    ...Object.fromEntries(kinds.map((kind) => [kind, wanted.credentials[kind]])),
+  };
   const settings = settingChanges({ ...stack.settings, credentials: applied }, wanted);
   if (settings.length > 0) {
     const texts = settings.map(({ key, before, after }) => `${key}: ${before} → ${after}`);

@@ -21,8 +21,8 @@ export interface Configuration {
     readonly migrationPasswords: readonly string[];
     /** 32 bytes each. The first seals; the others are older or coming ones, and only open. */
     readonly encryptionKeys: readonly Buffer[];
-    /** SHA-256 of the administrator's token: 32 bytes. */
-    readonly adminTokenHash: Buffer;
+    /** SHA-256 of each token of the administrator that is accepted: 32 bytes. */
+    readonly adminTokenHashes: readonly Buffer[];
   };
 }
 
@@ -73,8 +73,11 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
   if (encryptionKeys === null) {
     issues.push(`encryptionKeyFile: ${config.encryptionKeyFile} is not 32 bytes in base64, one key a line`);
   }
-  if (!/^[0-9a-f]{64}$/i.test(tokenHash.trim())) {
-    issues.push(`adminTokenHashFile: ${config.adminTokenHashFile} is not a SHA-256 in hex (64 digits)`);
+  const hashes = linesOf(tokenHash).map((line) => line.trim());
+  if (hashes.length === 0 || !hashes.every((hash) => /^[0-9a-f]{64}$/i.test(hash))) {
+    issues.push(
+      `adminTokenHashFile: ${config.adminTokenHashFile} is not a SHA-256 in hex (64 digits), one a line`,
+    );
   }
   for (const [name, text] of [
     ["postgres.application.passwordFile", applicationPassword],
@@ -97,7 +100,7 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
       applicationPasswords: linesOf(applicationPassword),
       migrationPasswords: linesOf(migrationPassword),
       encryptionKeys,
-      adminTokenHash: Buffer.from(tokenHash.trim(), "hex"),
+      adminTokenHashes: hashes.map((hash) => Buffer.from(hash, "hex")),
     },
   };
 }
@@ -153,7 +156,7 @@ async function readText(path: string, file: string): Promise<string> {
   }
 }
 
-/** One password a line. */
+/** One secret a line. */
 function linesOf(text: string): readonly string[] {
   return text.split(/\r?\n/).filter((line) => line !== "");
 }

@@ -33,7 +33,8 @@ export function matchesAny(text: string, known: readonly string[]): boolean {
   return matches.includes(true);
 }
 
-/** True if the SHA-256 of `token` is `hash` (32 bytes); takes the same time whether or not it is. */
-export function matchesHash(token: string, hash: Buffer): boolean {
-  return timingSafeEqual(createHash("sha256").update(token, "utf8").digest(), hash);
+/** True if the SHA-256 of `token` is one of `hashes` (32 bytes each); takes the same time whichever it is. */
+export function matchesHash(token: string, hashes: readonly Buffer[]): boolean {
+  const given = createHash("sha256").update(token, "utf8").digest();
+  return hashes.map((hash) => timingSafeEqual(given, hash)).includes(true);
 }

@@ -104,7 +104,7 @@ async function identify(
 ): Promise<Actor | null> {
   const token = bearerToken(request.headers.authorization);
   if (token !== null) {
-    if (matchesHash(token, services.adminTokenHash)) return deploymentActor;
+    if (matchesHash(token, services.adminTokenHashes)) return deploymentActor;
     if (!tokenPattern.test(token)) return null;
     await prepared(services);
     return await services.directory.byToken(token);

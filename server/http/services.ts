@@ -32,7 +32,7 @@ export interface Services {
   readonly directory: Directory;
   readonly trail: AuditTrail;
   /** SHA-256 of the administrator's token. */
-  readonly adminTokenHash: Buffer;
+  readonly adminTokenHashes: readonly Buffer[];
   /** True once the schema is there and the key is known to be the right one. */
   readonly ready: () => boolean;
   /** Waits for `ready`, as long as requests are held; false when it is not by then. */

@@ -33,6 +33,13 @@ describe.runIf(canRunEngine)("the Docker engine is restarted under write load", 
       await load.more(50);
       await end();
       expect(await nodes.request("gateway", "/healthz").then(String, () => "no answer")).toBe("no answer");
+      const refresh = await deployment.script("scripts/refresh.ts");
+      expect([refresh.exitCode, refresh.all]).toEqual([
+        3,
+        expect.stringMatching(
+          /REFUSED: host own .* does not answer: .*Pulumi would forget every container on it/,
+        ),
+      ]);
       await engine.boot();
       await load.more(100, 90);
       await healthy(deployment, 90);

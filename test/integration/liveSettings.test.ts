@@ -1,6 +1,11 @@
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { get } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { KeyPair } from "../../core/credentials.ts";
 import { parameters } from "../../core/parameterCatalogue.ts";
+import { createAuthority, issueCertificate, validity } from "../../core/pki.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 import { WebhookReceiver } from "../support/receivers.ts";
@@ -51,6 +56,116 @@ describe.sequential("settings of a running deployment", () => {
     expect(Object.fromEntries(ours)).toEqual(JSON.parse(known));
   });
 
+  describe.sequential("a certificate of one's own for the gateway", () => {
+    const name = "vault.example.test";
+    const day = 24 * 3600 * 1000;
+    let authority: KeyPair;
+
+    /** Sets a certificate for these names that is valid for so many days; its key as people set it, or in the open. */
+    async function setCertificate(names: readonly string[], days: number, isOpen = false): Promise<KeyPair> {
+      const issuedAt = new Date(Date.now() - (validity.node - days) * day);
+      const { certificate, key } = await issueCertificate(authority, names, issuedAt);
+      deployment.configure({ gatewayCertificate: certificate, gatewayAuthority: authority.certificate });
+      if (isOpen) deployment.configure({ gatewayKey: key });
+      else {
+        const set = await deployment.pulumi(["config", "set-all", "--secret", `gatewayKey=${key}`]);
+        expect([set.exitCode, set.all]).toEqual([0, ""]);
+      }
+      return { certificate, key };
+    }
+
+    /** What a client of the gateway sees that asks for it by this name: the answer's status, or why it does not trust it. */
+    async function asked(by: string, ca: string): Promise<number | string> {
+      const { published } = nodes.stack.topology.gateway;
+      return new Promise((resolve) => {
+        const host = { host: published.address, port: published.port, path: "/healthz", agent: false };
+        get({ ...host, servername: by, ca }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        }).on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      });
+    }
+
+    it("is refused where clients would not accept it, with all that is wrong, before anything is registered", async () => {
+      authority = await createAuthority("office");
+      await setCertificate([name], -3, true);
+      const { exitCode, all } = await deployment.preview();
+      expect(exitCode).not.toBe(0);
+      expect(all).toContain("3 problems, nothing was changed");
+      expect(all).toContain("pg-continuity:gatewayKey: stands readable in the stack's config");
+      expect(all).toContain(`is valid for ${name}, but clients reach the gateway at 127.0.0.1. Say the name`);
+      expect(all).toContain("pg-continuity:gatewayCertificate: has expired on");
+      expect(all).not.toContain("deployment:Deployment");
+    });
+
+    it("is delivered live: clients trust it by the output, no request fails, and the status says when it ends", async () => {
+      const { certificate, key } = await setCertificate([name], 20);
+      deployment.configure({ gatewayAddress: name });
+      const preview = await deployment.script("scripts/preview.ts");
+      expect([preview.exitCode, preview.all]).toEqual([2, expect.stringContaining("writes go on")]);
+      expect(preview.all).toContain(`gatewayCertificate:  → ${name} until`);
+      expect(preview.all).toContain("gatewayKey:  → [secret]");
+
+      const before = await nodes.starts();
+      const stackAuthority = nodes.stack.access.caCertificate;
+      const { result, load, report } = await underLoad(deployment, () => upWith(deployment, {}));
+      expect([result.exitCode, result.all]).toEqual([0, expect.any(String)]);
+      expect(report.failed).toEqual([]);
+      expect(await damages(deployment, load)).toEqual(undamaged);
+      expect(await nodes.starts()).toEqual(before);
+
+      const { stdout: text } = await deployment.pulumi(["stack", "output", "--json"]);
+      const outputs = JSON.parse(text);
+      expect(outputs.gatewayUrl).toBe(`https://${name}:${deployment.ports.gateway}`);
+      expect(await asked(name, outputs.caCertificate)).toBe(200);
+      expect(await asked(name, stackAuthority)).toMatch(/UNABLE_TO_VERIFY|SELF_SIGNED|UNABLE_TO_GET/);
+      expect(await asked("other.example.test", outputs.caCertificate)).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
+
+      const { exitCode, certificates, findings } = await deployment.status();
+      const expiresAt = new Date(new X509Certificate(certificate).validTo).toISOString();
+      expect([exitCode, certificates.at(-1)]).toEqual([
+        3,
+        { of: "gateway-clients", expiresAt, detail: null },
+      ]);
+      expect(findings).toEqual([
+        {
+          subject: "certificate that the gateway shows to clients",
+          problem: expect.stringMatching(/^expires on \d{4}-\d\d-\d\d, in (19|20) days$/),
+          remedy: expect.stringContaining("pulumi config set gatewayCertificate < CHAIN.pem"),
+        },
+      ]);
+      const places = [
+        (await deployment.pulumi(["stack", "export"])).stdout,
+        await nodes.docker("inspect", nodes.container("gateway")),
+        await nodes.log("gateway"),
+        readFileSync(deployment.configFile, "utf8"),
+        preview.all,
+        result.all,
+      ];
+      const [, secret = ""] = key.split("\n");
+      for (const place of places) expect(place.includes(secret)).toBe(false);
+    });
+
+    it("is renewed live, and stays while everything else changes", async () => {
+      const { certificate } = await setCertificate([name, "*.example.test"], 90);
+      const before = await nodes.starts();
+      expect((await upWith(deployment, {})).exitCode).toBe(0);
+      expect(await nodes.starts()).toEqual(before);
+      const trust = `${nodes.stack.access.caCertificate}${authority.certificate}`;
+      await eventually(
+        "the gateway shows it",
+        async () => (await asked("eu.example.test", trust)) === 200,
+        5,
+      );
+      await deployment.reread();
+      nodes = await Nodes.of(deployment);
+      const { certificates } = await healthy(deployment);
+      expect(certificates.at(-1)?.expiresAt).toBe(
+        new Date(new X509Certificate(certificate).validTo).toISOString(),
+      );
+    });
+  });
+
   it.each<[what: string, wanted: Record<string, number>, order: string[]]>([
     ["raised", { max_connections: 250 }, ["read-only-database", "shared-database"]],
     [
@@ -65,9 +180,10 @@ describe.sequential("settings of a running deployment", () => {
       Number(await nodes.sql(node, "SELECT extract(epoch FROM pg_postmaster_start_time())"));
     const startedBefore = await Promise.all(order.map(started));
     deployment.configure({ postgresParameters: { ...wanted, work_mem: "5MB" } });
-    const preview = await deployment.preview("--diff");
-    expect(preview.all).toContain("restart-databases-for-parameters");
-    expect(preview.all).toContain("max_connections");
+    const preview = await deployment.script("scripts/preview.ts");
+    expect(preview.all).toContain("restarted: restart restart-databases-for-parameters: each database is");
+    expect(preview.all).toMatch(/postgresParameters\.max_connections: (-|\d+) → \d+/);
+    expect(preview.all).toContain("writes stop for about 3 s (shared-database is away for a moment");
     const { result, load, report } = await underLoad(deployment, () => upWith(deployment, {}));
     expect([result.exitCode, result.all]).toEqual([
       0,
@@ -88,6 +204,12 @@ describe.sequential("settings of a running deployment", () => {
   });
 
   it("synchronous replication is switched on live, and the status says so", async () => {
+    deployment.configure({ synchronous: true });
+    const preview = await deployment.script("scripts/preview.ts");
+    expect([preview.exitCode, preview.all]).toEqual([2, expect.stringContaining("changes, risk medium")]);
+    expect(preview.all).toContain(
+      "writes stop while the replica is gone; the way out is applied live: pulumi config set synchronous false && pulumi up",
+    );
     const before = await nodes.starts();
     const { result, load, report } = await underLoad(deployment, () => synchronous(true));
     expect([result.exitCode, result.all]).toEqual([
@@ -121,7 +243,10 @@ describe.sequential("settings of a running deployment", () => {
     expect([exitCode, all]).toEqual([0, expect.stringContaining("updated")]);
     expect(await written).toBeGreaterThan(0);
     await nodes.docker("start", nodes.container("read-only-database"));
-    expect((await healthy(deployment)).databases[1]?.syncState).toBe("async");
+    await eventually(
+      "the replica follows again, and nobody waits for it",
+      async () => (await healthy(deployment)).databases[1]?.syncState === "async",
+    );
     const rows = "SELECT count(*) FROM vault.resources WHERE name = 'waits-for-the-replica'";
     for (const database of ["shared-database", "read-only-database"])
       expect(await nodes.sql(database, rows, "vault")).toBe("1");

@@ -1,8 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodeNamesOf } from "../../core/topology.ts";
 import type { Model } from "../../core/vocabulary.ts";
 import { compareEverywhere } from "../../scripts/load/compare.ts";
+import { projectFolder } from "../../scripts/setup/paths.ts";
 import { Deployment } from "../support/deployment.ts";
 import { healthy, Nodes } from "../support/nodes.ts";
 import { underLoad, upWith } from "../support/transition.ts";
@@ -30,6 +33,16 @@ function reading(nodes: Nodes): () => Promise<readonly string[]> {
 
 async function guardOf(nodes: Nodes): Promise<unknown> {
   return JSON.parse((await nodes.exec("shared-database", "cat", "/var/lib/pg-continuity/guard.json")).stdout);
+}
+
+const page = readFileSync(join(projectFolder, "docs", "models.md"), "utf8");
+
+/** What of a report is for people: without the single resources, its reasons in the order of the alphabet. */
+function essence(report: string): string {
+  const [head = "", ...sections] = report.trim().split("\n\n");
+  const [title = "", ...reasons] = head.split("\n");
+  const kept = sections.filter((section) => !/^(settings|changes)\n/.test(section));
+  return [[title.replace(/^.*?:/, "dev:"), ...reasons.sort()].join("\n"), ...kept].join("\n\n");
 }
 
 // One story, told in order: a tour over all six switches, each begins where the one before has ended.
@@ -78,9 +91,14 @@ describe.sequential("the model of a running deployment", () => {
   ])("from %s to %s under load: what stays goes on, no request fails, nothing is lost", async (from, to) => {
     const before = await nodes.starts();
     expect(Object.keys(before).sort()).toEqual([...nodeNamesOf(from)].sort());
+    // As docs/models.md has it, which shows what this has printed.
+    expect((await deployment.pulumi(["config", "set", "model", to])).exitCode).toBe(0);
+    const preview = await deployment.script("scripts/preview.ts");
+    expect([preview.exitCode, page]).toEqual([2, expect.stringContaining(essence(preview.stdout))]);
     const stopReading = reading(nodes);
-    const { result, load, report } = await underLoad(deployment, () => upWith(deployment, { model: to }));
+    const { result, load, report } = await underLoad(deployment, () => upWith(deployment, {}));
     expect([result.exitCode, result.all]).toEqual([0, expect.stringContaining("Resources:")]);
+    // "go on" is what the preview has said of both.
     expect([report.failed, await stopReading()]).toEqual([[], []]);
 
     await deployment.reread();

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:tls";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Rotatable } from "../../core/rotation.ts";
-import type { WriteLoad } from "../../scripts/load/writeLoad.ts";
+import { type Rotatable, rotatable } from "../../core/rotation.ts";
+import type { DatabaseRole } from "../../core/vocabulary.ts";
 import { Deployment, type ScriptResult } from "../support/deployment.ts";
 import { healthy, Nodes } from "../support/nodes.ts";
 import { ReadProbe } from "../support/readProbe.ts";
@@ -13,20 +13,29 @@ import { damages, undamaged, underLoad } from "../support/transition.ts";
 
 const folder = "/var/lib/pg-continuity/config";
 
+// One story, told in order: each test begins where the one before has ended.
 describe.sequential("rotation on a running deployment", () => {
   let deployment: Deployment;
+  /** As clients see it that know what was in use at first. */
+  let before: Nodes;
   let nodes: Nodes;
+  let old: { passwords: Readonly<Record<DatabaseRole, string>>; certificate: string; certificateKey: string };
+  let kept = "";
 
   beforeAll(async () => {
     deployment = await Deployment.shared();
-    // What a test file before has taken back from the config, but not applied, would be refused.
-    const { exitCode, all } = await deployment.pulumi(["up", "--yes", "--skip-preview"]);
-    expect([exitCode, exitCode === 0 ? "" : all]).toEqual([0, ""]);
-    nodes = await Nodes.of(deployment);
+    before = await Nodes.of(deployment);
+    nodes = before;
+    old = {
+      passwords: await rolePasswords(deployment, nodes),
+      certificate: await fileOf("primary-server", "node.crt"),
+      certificateKey: await fileOf("primary-server", "node.key"),
+    };
+    kept = await nodes.store("before the rotation", "kept");
   });
 
-  const rotate = (kind: Rotatable, ...options: string[]): Promise<ScriptResult> =>
-    deployment.script("scripts/rotate.ts", [kind, "--json", ...options]);
+  const rotate = (kinds: readonly Rotatable[], ...options: string[]): Promise<ScriptResult> =>
+    deployment.script("scripts/rotate.ts", [...kinds, "--json", ...options]);
   const fileOf = async (node: string, name: string) =>
     (await nodes.exec(node, "cat", `${folder}/${name}`)).stdout;
   const postgresStarts = () =>
@@ -35,45 +44,117 @@ describe.sequential("rotation on a running deployment", () => {
         nodes.sql(node, "SELECT pg_postmaster_start_time()"),
       ),
     );
+  const sealedBy = () =>
+    nodes.sql("shared-database", "SELECT DISTINCT secret_key_id FROM vault.resources", "vault");
 
-  /**
-   * Rotates while clients write over kept connections and one reads over new ones, all with what they knew before;
-   * nothing is restarted, no request fails.
-   */
-  async function rotateLive(kind: Rotatable): Promise<{ report: RotationReport; load: WriteLoad }> {
-    const id = await nodes.store(`before the rotation of ${kind}`, `kept ${kind}`);
-    const before = [await nodes.starts(), await postgresStarts()];
-    const probe = new ReadProbe(nodes, `/api/resources/${id}`);
-    const { result, load, report } = await underLoad(deployment, () => rotate(kind)).finally(() =>
-      probe.stop(),
-    );
+  /** Rotates while clients write over kept connections and one reads over new ones; nothing is restarted, no request fails. */
+  async function rotateLive(clients: Nodes, ...options: string[]): Promise<RotationReport> {
+    const startsBefore = [await nodes.starts(), await postgresStarts()];
+    const probe = new ReadProbe(clients, `/api/resources/${kept}`);
+    const { result, load, report } = await underLoad(
+      deployment,
+      () => rotate(rotatable, ...options),
+      4,
+      clients.stack,
+    ).finally(() => probe.stop());
     expect([result.exitCode, result.exitCode === 0 ? "" : result.all]).toEqual([0, ""]);
     expect(report.failed).toEqual([]);
     expect(probe.failed).toEqual([]);
-    expect([await nodes.starts(), await postgresStarts()]).toEqual(before);
+    expect(load.acknowledged.length).toBeGreaterThan(0);
+    expect([await nodes.starts(), await postgresStarts()]).toEqual(startsBefore);
     await deployment.reread();
     nodes = await Nodes.of(deployment);
     expect(await damages(deployment, load)).toEqual(undamaged);
     for (const server of ["primary-server", "secondary-server", "read-only-server"])
-      expect(await nodes.reveal(server, id)).toBe(`kept ${kind}`);
-    await healthy(deployment);
-    const printed: RotationReport = JSON.parse(result.stdout);
-    for (const check of printed.checks) expect(check).toMatchObject({ ok: true });
-    return { report: printed, load };
+      expect(await nodes.reveal(server, kept)).toBe("kept");
+    return JSON.parse(result.stdout);
   }
 
   interface RotationReport {
-    readonly applied: number[];
-    readonly steps: readonly { readonly generations: number[]; readonly meaning: string }[];
+    readonly steps: readonly {
+      readonly changes: readonly { readonly kind: Rotatable; readonly generations: number[] }[];
+    }[];
     readonly checks: readonly { readonly what: string; readonly ok: boolean; readonly detail: string }[];
     readonly encryptedAgain?: number;
   }
 
-  it("passwords: the old ones are refused, the replica streams again with the new one", async () => {
-    const old = await rolePasswords(deployment, nodes);
-    const { report } = await rotateLive("passwords");
-    expect(report.steps.map(({ generations }) => generations)).toEqual([[1, 2], [2, 1], [2]]);
-    expect(report.checks).toHaveLength(4);
+  const generationsIn = ({ steps }: RotationReport) =>
+    steps.map(({ changes }) => changes.map(({ kind, generations }) => `${kind} ${generations}`));
+
+  it("is not started where the config has other changes, and says so", async () => {
+    deployment.configure({ displayNames: { primary: "Another name" } });
+    try {
+      const { exitCode, all } = await rotate(["passwords"]);
+      expect([exitCode, all]).toEqual([
+        3,
+        expect.stringContaining(
+          "the config has other changes that are not applied (displayNames.primary: - → Another name). Apply them first: npm run up",
+        ),
+      ]);
+    } finally {
+      deployment.configure({ displayNames: undefined });
+    }
+  });
+
+  it("a dry run only tells what would be done", async () => {
+    const { exitCode, stdout } = await rotate(["passwords"], "--dry-run");
+    expect([exitCode, JSON.parse(stdout)]).toMatchObject([0, { applied: { passwords: [1] }, reasons: [] }]);
+    expect(generationsIn(JSON.parse(stdout))).toEqual([
+      ["passwords 1,2"],
+      ["passwords 2,1"],
+      ["passwords 2"],
+    ]);
+  });
+
+  it("a generation out of its order is refused: in the report, and before anything is delivered", async () => {
+    deployment.configure({ credentials: { key: [2] } });
+    const reason =
+      "key: generation [1] must not be followed by [2]: 2 would be used before every node accepts it";
+    const preview = await deployment.script("scripts/preview.ts");
+    expect([preview.exitCode, preview.all]).toEqual([3, expect.stringContaining(reason)]);
+    const up = await deployment.pulumi(["up", "--yes", "--skip-preview"]);
+    expect([up.exitCode === 0, up.all]).toEqual([false, expect.stringContaining(reason)]);
+    expect(up.all).not.toContain("configure-");
+  });
+
+  it("of everything, one that was interrupted: what was in use before goes on until it is finished, and the status says how", async () => {
+    const sealed = await sealedBy();
+    // As a rotation leaves it that was killed before its first up.
+    deployment.configure({ credentials: { key: [1, 2] } });
+    const report = await rotateLive(before, "--keep-former");
+    expect(generationsIn(report)).toEqual([
+      rotatable.map((kind) => `${kind} 1,2`),
+      rotatable.map((kind) => `${kind} 2,1`),
+    ]);
+    expect((await before.request("primary-server", "/api/resources?limit=1")).status).toBe(200);
+    expect(await sealedBy()).toContain(sealed);
+
+    const status = await deployment.status();
+    expect([status.exitCode, status.findings]).toEqual([
+      3,
+      rotatable.map((kind) => ({
+        subject: `rotation of ${kind}`,
+        problem: "is not finished: generation 2 is in use, 1 is still accepted",
+        remedy: `Finish it: npm run rotate -- ${kind}`,
+      })),
+    ]);
+  });
+
+  it("is finished by the same command; clients that know only the old authority go on", async () => {
+    const sealed = await sealedBy();
+    const { caCertificate } = before.stack.access;
+    const report = await rotateLive(nodes.knowing({ caCertificate }));
+    expect(generationsIn(report)).toEqual([rotatable.map((kind) => `${kind} 2`)]);
+    // Four logins, six certificates and their authority, three servers' keys, three servers' tokens.
+    expect(report.checks).toHaveLength(4 + 7 + 3 + 3);
+    for (const check of report.checks) expect(check).toMatchObject({ ok: true });
+    expect(report.encryptedAgain).toBeGreaterThan(0);
+    const key = await sealedBy();
+    expect([key === sealed, key.split("\n").length]).toEqual([false, 1]);
+    await healthy(deployment);
+  });
+
+  it("then the old passwords are refused, and the replica streams again with the new one", async () => {
     const fresh = await rolePasswords(deployment, nodes);
     const databases = {
       application: "vault",
@@ -86,34 +167,33 @@ describe.sequential("rotation on a running deployment", () => {
       for (const name of ["shared", "read-only"] as const) {
         const login = (password: string) =>
           runAs(deployment, name, { user, password, database }, ["SELECT 1"]);
-        await expect(login(old[role])).rejects.toThrow("password authentication failed");
+        await expect(login(old.passwords[role])).rejects.toThrow("password authentication failed");
         await login(fresh[role]);
       }
     }
-    expect(fresh.replication).not.toBe(old.replication);
+    expect(fresh.replication).not.toBe(old.passwords.replication);
     expect(
       await nodes.sql("shared-database", "SELECT pg_terminate_backend(pid) FROM pg_stat_replication"),
     ).toBe("t");
     await healthy(deployment, 30);
   });
 
-  it("certificates: what the old authority has signed is refused, clients that know only it go on", async () => {
-    const [certificate = "", key = ""] = [
-      await fileOf("primary-server", "node.crt"),
-      await fileOf("primary-server", "node.key"),
-    ];
-    const { access: before } = await deployment.deployed();
-    await rotateLive("certificates");
-    expect(await accepts({ certificate, key }, before.caCertificate)).toBe(true);
-    const { access } = await deployment.deployed();
-    expect(access.caCertificate).not.toContain(before.caCertificate.trim());
+  it("what the old authority has signed is refused, and the old token", async () => {
+    const pair = { certificate: old.certificate, key: old.certificateKey };
+    const { caCertificate } = before.stack.access;
+    expect(await accepts(pair, caCertificate)).toBe(true);
+    const { access } = nodes.stack;
+    expect(access.caCertificate).not.toContain(caCertificate.trim());
     for (const node of nodes.names) {
-      expect(await fileOf(node, "ca.crt")).toBe(access.caCertificate.trim());
-      expect([node, await accepts({ certificate, key }, await fileOf(node, "ca.crt"))]).toEqual([
+      const trusted = await fileOf(node, "ca.crt");
+      expect([node, trusted, await accepts(pair, trusted)]).toEqual([
         node,
+        access.caCertificate.trim(),
         false,
       ]);
     }
+    const withOldToken = nodes.knowing({ adminToken: before.stack.adminToken });
+    expect((await withOldToken.request("gateway", "/api/resources?limit=1")).status).toBe(401);
     const { certificates } = await deployment.status();
     expect(certificates.map(({ of }) => of)).toEqual([...nodes.names, "authority"]);
     const served = new X509Certificate(await fileOf("gateway", "gateway.pem"));
@@ -124,65 +204,20 @@ describe.sequential("rotation on a running deployment", () => {
     });
   });
 
-  it("the key: one that was interrupted goes on, everything is encrypted again, the old key is gone", async () => {
-    const sealedBy = () =>
-      nodes.sql("shared-database", "SELECT DISTINCT secret_key_id FROM vault.resources", "vault");
-    const [old, oldFile] = [await sealedBy(), await fileOf("primary-server", "encryption.key")];
-    // As a rotation leaves it that was killed before its first up.
-    deployment.configure({ credentials: { passwords: [2], certificates: [2], key: [1, 2] } });
-    const { report, load } = await rotateLive("key");
-    expect(report.steps.map(({ generations }) => generations)).toEqual([[1, 2], [2, 1], [2]]);
-    expect(report.encryptedAgain).toBeGreaterThan(0);
-    expect(load.acknowledged.length).toBeGreaterThan(0);
-    expect(await sealedBy()).not.toBe(old);
-    expect((await sealedBy()).split("\n")).toHaveLength(1);
-    for (const server of ["primary-server", "secondary-server", "read-only-server"])
-      expect(await fileOf(server, "encryption.key")).not.toContain(oldFile.trim());
+  it("of what was replaced, the state keeps only the old key: what is read from an old backup needs it", async () => {
     const { stdout } = await deployment.pulumi(["stack", "export"]);
-    const kept = [...stdout.matchAll(/::credentials-(?:encryption-key|authority|login-operator)[^"]*/g)];
+    const kept = [
+      ...stdout.matchAll(/::credentials-(?:encryption-key|authority|login-operator|admin-token)[^"]*/g),
+    ];
     expect(new Set(kept.map(([name]) => name))).toEqual(
       new Set([
-        // What is read from an old backup needs it.
         "::credentials-encryption-key",
         "::credentials-encryption-key-2",
         "::credentials-authority-2",
         "::credentials-login-operator-2",
+        "::credentials-admin-token-2",
       ]),
     );
-  });
-
-  it("a generation out of its order is refused: in the report, and before anything is delivered", async () => {
-    deployment.configure({ credentials: { passwords: [2], certificates: [2], key: [3] } });
-    try {
-      const reason =
-        "key: generation [2] must not be followed by [3]: 3 would be used before every node accepts it";
-      const preview = await deployment.script("scripts/preview.ts");
-      expect([preview.exitCode, preview.all]).toEqual([3, expect.stringContaining(reason)]);
-      const up = await deployment.pulumi(["up", "--yes", "--skip-preview"]);
-      expect([up.exitCode === 0, up.all]).toEqual([false, expect.stringContaining(reason)]);
-      expect(up.all).not.toContain("configure-");
-    } finally {
-      deployment.configure({ credentials: { passwords: [2], certificates: [2], key: [2] } });
-    }
-    expect((await deployment.pulumi(["up", "--yes", "--skip-preview"])).exitCode).toBe(0);
-    await healthy(deployment);
-  });
-
-  it("is not started where the config has other changes, and says so; a dry run only tells", async () => {
-    const dry = await rotate("passwords", "--dry-run");
-    expect([dry.exitCode, JSON.parse(dry.stdout)]).toMatchObject([0, { applied: [2], reasons: [] }]);
-    deployment.configure({ displayNames: { primary: "Another name" } });
-    try {
-      const { exitCode, all } = await rotate("passwords");
-      expect([exitCode, all]).toEqual([
-        3,
-        expect.stringContaining(
-          "the config has other changes that are not applied (displayNames.primary: - → Another name). Apply them first: npm run up",
-        ),
-      ]);
-    } finally {
-      deployment.configure({ displayNames: undefined });
-    }
   });
 });
 

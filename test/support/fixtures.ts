@@ -51,7 +51,7 @@ export const credentials: Credentials = {
   salts: forEachRole((role) => Buffer.from(`salt-of-${role}-16by`).toString("base64")),
   encryptionKeys: [Buffer.alloc(32, 7).toString("base64")],
   applicationSeed: Buffer.alloc(32, 9).toString("base64"),
-  adminToken: "token-of-the-administrator",
+  adminTokens: ["token-of-the-administrator"],
 };
 
 function forEachRole<T>(make: (role: string) => T): Record<DatabaseRole, T> {

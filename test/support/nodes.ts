@@ -21,6 +21,17 @@ export class Nodes {
     return new Nodes(await deployment.deployed());
   }
 
+  /** As a client sees them that knows another token, or trusts other authorities. */
+  knowing(known: { readonly adminToken?: string; readonly caCertificate?: string }): Nodes {
+    const { adminToken = this.#stack.adminToken, caCertificate = this.#stack.access.caCertificate } = known;
+    return new Nodes({ ...this.#stack, adminToken, access: { ...this.#stack.access, caCertificate } });
+  }
+
+  /** What its clients know of the stack. */
+  get stack(): DeployedStack {
+    return this.#stack;
+  }
+
   /** All node names: `shared-database`, `primary-server`, `gateway` … */
   get names(): readonly string[] {
     return allNodes(this.#stack.topology).map(({ node }) => node);

@@ -4,6 +4,7 @@ import { judge } from "../../core/status.ts";
 import type { Evidence } from "../../core/transition/evidence.ts";
 import type { TransitionName } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
+import type { DeployedStack } from "../../scripts/cli/pulumi.ts";
 import { compareEverywhere } from "../../scripts/load/compare.ts";
 import { type LoadReport, WriteLoad } from "../../scripts/load/writeLoad.ts";
 import { observe } from "../../scripts/observe/index.ts";
@@ -82,13 +83,18 @@ export function evidenceOf(deployment: Deployment, transitionId: string): Eviden
   return last;
 }
 
-/** Does something while clients write through the gateway, and says what became of their writes. */
+/**
+ * Does something while clients write through the gateway, and says what became of their writes.
+ *
+ * @param knowing the token that they have and whom they trust; the present ones where it is not given
+ */
 export async function underLoad<T>(
   deployment: Deployment,
   work: (load: WriteLoad) => Promise<T>,
   clients = 4,
+  knowing?: DeployedStack,
 ): Promise<{ result: T; load: WriteLoad; report: LoadReport }> {
-  const load = await WriteLoad.start(await deployment.deployed(), { clients, pauseMs: 20 });
+  const load = await WriteLoad.start(knowing ?? (await deployment.deployed()), { clients, pauseMs: 20 });
   try {
     const result = await work(load);
     await load.more(clients * 5);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { models } from "../../core/vocabulary.ts";
 import { twoHosts } from "../support/fixtures.ts";
@@ -242,14 +243,16 @@ describe("a full deployment", () => {
 describe("while credentials are replaced", () => {
   let all: readonly Registered[] = [];
   beforeAll(async () => {
-    all = await registerDeployment({ credentials: { passwords: [2, 1], certificates: [1, 2], key: [3] } });
+    all = await registerDeployment({
+      credentials: { passwords: [2, 1], certificates: [1, 2], key: [3], token: [2, 1] },
+    });
   });
 
   it("both generations are kept, and only what is in use is protected", () => {
     const kept = all
       .filter(({ type }) => type === stash)
       .map(({ name, options }) => [name, options.protect === true] as const)
-      .filter(([name]) => /login-operator|authority|encryption-key/.test(name));
+      .filter(([name]) => /login-operator|authority|encryption-key|admin-token/.test(name));
     expect(Object.fromEntries(kept)).toEqual({
       "credentials-login-operator": false,
       "credentials-login-operator-2": true,
@@ -258,6 +261,8 @@ describe("while credentials are replaced", () => {
       "credentials-encryption-key": true,
       "credentials-encryption-key-2": true,
       "credentials-encryption-key-3": true,
+      "credentials-admin-token": false,
+      "credentials-admin-token-2": true,
     });
   });
 
@@ -276,6 +281,12 @@ describe("while credentials are replaced", () => {
     expect(files("shared-database").pgpass).toContain(`*:*:*:monitoring:${monitoring}\n`);
     expect(files("shared-database").pgpass?.split("\n")).toHaveLength(4);
     expect(files("gateway")["ca.crt"]?.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+    const hashes = ["credentials-admin-token-2", "credentials-admin-token"].map((name) =>
+      createHash("sha256")
+        .update(String(value(name)))
+        .digest("hex"),
+    );
+    expect(files("primary-server")["admin-token.sha256"]?.split("\n")).toEqual([...hashes, ""]);
     expect(files("primary-server")["encryption.key"]).toBe(`${value("credentials-encryption-key-3")}\n`);
   });
 

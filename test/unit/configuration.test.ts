@@ -68,6 +68,14 @@ describe("settings are declared in three places that say the same", () => {
   });
 });
 
+it("docs/models.md shows what is said where the model secondary is asked for what needs a replica", () => {
+  const asked = { model: "secondary", transition: "promote", transitionId: "CHG-1042", synchronous: true };
+  const page = fileOf("docs", "models.md").replaceAll("\n    ", "\n");
+  expect(() => parseSettings(rawConfig(asked))).toThrow(
+    expect.objectContaining({ message: expect.toSatisfy((said: string) => page.includes(said)) }),
+  );
+});
+
 describe.each(["dev", "staging", "production"])("Pulumi.%s.yaml", (stack) => {
   it("is right as it is", () => {
     const { config = {} }: { config?: Record<string, unknown> } = parse(fileOf(`Pulumi.${stack}.yaml`));

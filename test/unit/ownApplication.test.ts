@@ -202,7 +202,7 @@ describe("the contract", () => {
     const all = files.map(({ content }) => content).join("");
     for (const secret of [
       credentials.applicationSeed,
-      credentials.adminToken,
+      ...credentials.adminTokens,
       ...Object.values(credentials.passwords).flat(),
     ])
       expect(all).not.toContain(secret);

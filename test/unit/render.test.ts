@@ -238,7 +238,7 @@ describe("a node's folder", () => {
     for (const secret of [
       ...Object.values(credentials.passwords).flat(),
       ...credentials.encryptionKeys,
-      credentials.adminToken,
+      ...credentials.adminTokens,
     ])
       expect(file?.content).not.toContain(secret);
   });
@@ -264,7 +264,7 @@ describe("a node's folder", () => {
       render(topologyOf(), node)
         .map(({ content }) => content)
         .join("\n");
-    const { adminToken } = credentials;
+    const [adminToken] = credentials.adminTokens;
     const passwords = passwordsInUse;
     const [encryptionKey] = credentials.encryptionKeys;
     for (const role of ["application", "migration", "operator"] as const)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Generations, orderProblem, planRotation } from "../../core/rotation.ts";
+import { type Generations, orderProblem, planRotation, planRotations } from "../../core/rotation.ts";
+import { rotationFindings } from "../../core/rotationFindings.ts";
 
 const lists = (applied: Generations, wanted: Generations) =>
   planRotation(applied, wanted).map(({ generations }) => generations.join());
@@ -40,6 +41,32 @@ describe("a rotation", () => {
     expect(orderProblem("passwords", before, after)).toBe(
       `passwords: generation [${before.join(", ")}] must not be followed by [${after.join(", ")}]: ${reason}. Let "npm run rotate -- passwords" take the steps, or set credentials.passwords as they are listed in docs/security.md.`,
     );
+  });
+
+  it("of several kinds takes the steps of all together, and finishes one that was interrupted on the way", () => {
+    const applied = { passwords: [1], certificates: [1, 2], key: [4], token: [1] } as const;
+    const wanted = { ...applied, passwords: [1, 2] } as const;
+    const steps = planRotations(["passwords", "certificates", "key"], applied, wanted);
+    expect(steps.map((changes) => changes.map(({ kind, generations }) => `${kind} ${generations}`))).toEqual([
+      ["passwords 1,2", "certificates 2,1", "key 4,5"],
+      ["passwords 2,1", "certificates 2", "key 5,4"],
+      ["passwords 2", "key 5"],
+    ]);
+  });
+
+  it("that was left between its steps is a finding, with the command that finishes it", () => {
+    expect(rotationFindings({ passwords: [1], certificates: [1, 2], key: [3, 2], token: [7] })).toEqual([
+      {
+        subject: "rotation of certificates",
+        problem: "is not finished: generation 2 is announced, 1 is still in use",
+        remedy: "Finish it: npm run rotate -- certificates",
+      },
+      {
+        subject: "rotation of key",
+        problem: "is not finished: generation 3 is in use, 2 is still accepted",
+        remedy: "Finish it: npm run rotate -- key",
+      },
+    ]);
   });
 
   it("an older one can be accepted again, as for what was read from a backup", () => {

@@ -7,6 +7,8 @@ export interface StepShape {
   readonly name: string;
   readonly differs?: readonly string[];
   readonly retained?: true;
+  /** Variables of a command, before and after. */
+  readonly variables?: readonly [Readonly<Record<string, string>>, Readonly<Record<string, string>>];
 }
 
 const types = {
@@ -25,13 +27,14 @@ export function digestOf(
   shapes: readonly StepShape[],
   diagnostics: readonly { message: string; severity: string; urn?: string }[] = [],
 ): Digest {
-  const steps = shapes.flatMap(({ op, type, name, differs = [], retained }) => {
+  const steps = shapes.flatMap(({ op, type, name, differs = [], retained, variables = [{}, {}] }) => {
     const operations = op === "replace" ? ["delete-replaced", "replace", "create-replacement"] : [op];
     return operations.map((operation) => ({
       op: operation,
       urn: `urn:pulumi:unit::pg-continuity::pg-continuity:index:Deployment$${types[type]}::${name}`,
-      oldState: op === "create" ? null : { inputs: {}, retainOnDelete: retained === true },
-      newState: op === "delete" ? null : { inputs: {} },
+      oldState:
+        op === "create" ? null : { inputs: { environment: variables[0] }, retainOnDelete: retained === true },
+      newState: op === "delete" ? null : { inputs: { environment: variables[1] } },
       diffReasons: differs,
       detailedDiff: Object.fromEntries(differs.map((path) => [path, { kind: "update", inputDiff: true }])),
     }));

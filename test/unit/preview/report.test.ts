@@ -69,6 +69,49 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     },
   ],
   [
+    "parameters that need a restart",
+    [
+      {
+        op: "update",
+        type: "command",
+        name: "restart-databases-for-parameters",
+        differs: ["environment"],
+        variables: [{ PARAMETERS: "{}" }, { PARAMETERS: '{"max_connections":"250"}' }],
+      },
+    ],
+    contextOf(),
+    { risk: "medium", writes: 3, reads: 1, reason: /shared-database is away for a moment/ },
+  ],
+  [
+    "another number of databases: nothing is restarted for it",
+    [
+      {
+        op: "update",
+        type: "command",
+        name: "restart-databases-for-parameters",
+        differs: ["environment"],
+        variables: [
+          { PARAMETERS: "{}", DATABASES: "[]" },
+          { PARAMETERS: "{}", DATABASES: "[{}]" },
+        ],
+      },
+    ],
+    contextOf(),
+    { risk: "low", ...goOn },
+  ],
+  ...([true, false] as const).map((after): (typeof cases)[number] => [
+    `synchronous replication switched ${after ? "on" : "off"}`,
+    [{ op: "update", type: "command", name: "switch-synchronous-replication", differs: ["environment"] }],
+    { ...contextOf(), settings: [{ key: "synchronous", before: String(!after), after: String(after) }] },
+    {
+      risk: "medium",
+      ...goOn,
+      reason: after
+        ? /writes stop while the replica is gone; .*: pulumi config set synchronous false && pulumi up/
+        : /what it does not have yet is lost with the writable database/,
+    },
+  ]),
+  [
     "a first deployment",
     [
       { op: "create", type: "container", name: "shared-database" },

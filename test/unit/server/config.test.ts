@@ -58,10 +58,18 @@ describe("loadConfiguration", () => {
     expect(secrets.applicationPasswords).toEqual(["p2", "p1"]);
   });
 
+  test("should give the hash of every token that is accepted", async () => {
+    const { secrets } = await loadConfiguration(
+      await write({ token: `${"cd".repeat(32)}\n${"ab".repeat(32)}\n` }),
+    );
+    expect(secrets.adminTokenHashes.map((hash) => hash.toString("hex").slice(0, 2))).toEqual(["cd", "ab"]);
+  });
+
   test.each<[string, Record<string, string>, RegExp]>([
     ["no JSON", { "server.json": "{" }, /server\.json: not JSON/],
     ["a wrong key", { key: "c2hvcnQ=" }, /encryptionKeyFile: .*key is not 32 bytes in base64/],
     ["a wrong token hash", { token: "xyz" }, /adminTokenHashFile: .*not a SHA-256 in hex/],
+    ["no token hash", { token: "\n" }, /adminTokenHashFile: .*not a SHA-256 in hex/],
     ["an empty password", { migration: "\n" }, /postgres\.migration\.passwordFile: the file is empty/],
     [
       "two mistakes",

@@ -75,9 +75,11 @@ describe("keys", () => {
 
   test("should know the token by its hash", () => {
     const hash = createHash("sha256").update("token").digest();
-    expect(matchesHash("token", hash)).toBe(true);
-    expect(matchesHash("Token", hash)).toBe(false);
-    expect(matchesHash("", hash)).toBe(false);
+    const other = createHash("sha256").update("another").digest();
+    expect(matchesHash("token", [hash])).toBe(true);
+    expect(matchesHash("token", [other, hash])).toBe(true);
+    expect(matchesHash("Token", [hash, other])).toBe(false);
+    expect(matchesHash("", [hash])).toBe(false);
   });
 });
 
