@@ -3,7 +3,6 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { findOnPath, projectFolder } from "../../scripts/setup/paths.ts";
-import type { ServerProcess } from "./serverProcess.ts";
 
 /** Where the pictures of the documentation go; only when they are asked for, so that a run leaves nothing behind. */
 const pictureFolder = process.env.DOCS_PICTURES === "1" ? join(projectFolder, "docs", "images") : null;
@@ -20,10 +19,10 @@ export async function launchBrowser(): Promise<Browser> {
   return await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 }
 
-/** A page of a server in a context of its own: nobody is signed in, nothing is cached. */
+/** A page of a server on this machine in a context of its own: nobody is signed in, nothing is cached. */
 export async function openPage(
   browser: Browser,
-  server: ServerProcess,
+  server: { readonly port: number },
   options: BrowserContextOptions = {},
 ): Promise<Page> {
   const context = await browser.newContext({

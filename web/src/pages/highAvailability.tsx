@@ -6,6 +6,7 @@ import { LagChart } from "../parts/lagChart.tsx";
 import { Next } from "../parts/next.tsx";
 import { DatabaseCard, ServerCard } from "../parts/tiles.tsx";
 import { Topology } from "../parts/topology.tsx";
+import { useMay } from "../session.tsx";
 import { useOverview } from "../useOverview.ts";
 
 /** Everything at a glance, as the server sees it that this page came from. */
@@ -29,6 +30,7 @@ export function HighAvailabilityPage() {
 function Content({ overview, isStale }: { readonly overview: Overview; readonly isStale: boolean }) {
   const { phase, verdict, summary, transition, observedAt, databases } = overview;
   const observer = overview.servers.find(({ name }) => name === overview.server)?.displayName;
+  const mayDownload = useMay("support.download");
   const others = overview.findings.filter(({ subject }) => !/ (server|database)$/.test(subject));
   return (
     <div className={isStale ? "stale" : undefined}>
@@ -86,6 +88,16 @@ function Content({ overview, isStale }: { readonly overview: Overview; readonly 
           <h2 id="lag">Replication lag</h2>
           <LagChart />
         </section>
+      )}
+      {mayDownload && (
+        <p>
+          <a href="/api/support-bundle" download>
+            Download a support bundle
+          </a>{" "}
+          <span className="muted">
+            of this server: what it sees, its log, versions and settings; no secrets
+          </span>
+        </p>
       )}
     </div>
   );
