@@ -4,9 +4,9 @@ import { dateTime, timeOfDay } from "../format.ts";
 import { Connectivity } from "../parts/connectivity.tsx";
 import { LagChart } from "../parts/lagChart.tsx";
 import { Next } from "../parts/next.tsx";
+import { SupportBundle } from "../parts/supportBundle.tsx";
 import { DatabaseCard, ServerCard } from "../parts/tiles.tsx";
 import { Topology } from "../parts/topology.tsx";
-import { useMay } from "../session.tsx";
 import { useOverview } from "../useOverview.ts";
 
 /** Everything at a glance, as the server sees it that this page came from. */
@@ -30,7 +30,6 @@ export function HighAvailabilityPage() {
 function Content({ overview, isStale }: { readonly overview: Overview; readonly isStale: boolean }) {
   const { phase, verdict, summary, transition, observedAt, databases } = overview;
   const observer = overview.servers.find(({ name }) => name === overview.server)?.displayName;
-  const mayDownload = useMay("support.download");
   const others = overview.findings.filter(({ subject }) => !/ (server|database)$/.test(subject));
   return (
     <div className={isStale ? "stale" : undefined}>
@@ -89,16 +88,7 @@ function Content({ overview, isStale }: { readonly overview: Overview; readonly 
           <LagChart />
         </section>
       )}
-      {mayDownload && (
-        <p>
-          <a href="/api/support-bundle" download>
-            Download a support bundle
-          </a>{" "}
-          <span className="muted">
-            of this server: what it sees, its log, versions and settings; no secrets
-          </span>
-        </p>
-      )}
+      <SupportBundle />
     </div>
   );
 }
