@@ -37,9 +37,22 @@ export async function openPage(
   return await context.newPage();
 }
 
+/**
+ * Opens a page. Once more where Chromium gave up because a network interface of the machine came or went, as those of
+ * containers do all the time.
+ */
+export async function visit(page: Page, path: string): Promise<void> {
+  try {
+    await page.goto(path);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes("ERR_NETWORK_CHANGED"))) throw error;
+    await page.goto(path);
+  }
+}
+
 /** Signs in by the form, as a person does. */
 export async function signIn(page: Page, name: string, password: string): Promise<void> {
-  await page.goto("/");
+  await visit(page, "/");
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Password").fill(password);
   await page.keyboard.press("Enter");
