@@ -215,7 +215,9 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     const summary = tile("Read-only database").getByText(/^Likely cause:/);
     await expect.poll(() => summary.innerText()).toBe("Likely cause: The database or its replication");
     await summary.click();
-    expect(await tile("Read-only database").innerText()).toMatch(
+    // The databases are looked at one after the other, each once a second.
+    const text = expect.poll(() => tile("Read-only database").innerText(), { timeout: 5000 });
+    await text.toMatch(
       /pg_stat_wal_receiver is empty[\s\S]*Its slot read_only is inactive[\s\S]*docker logs --tail 50 \S+-read-only/,
     );
     await useSlot("read_only");
