@@ -36,8 +36,13 @@ export function createLogger(
       formatters: { level: (label) => ({ level: label }), log: withoutSecrets },
       serializers: { err: describeError, error: describeError },
     },
-    destination ?? pino.destination({ dest: 1, sync: true }),
+    destination ?? standardOutput(),
   );
+}
+
+/** Where a server's log goes: each line at once. */
+export function standardOutput(): DestinationStream {
+  return pino.destination({ dest: 1, sync: true });
 }
 
 /** A copy of plain objects and arrays with the values of secret fields replaced; anything else as it is. */

@@ -3,8 +3,9 @@ import { parseArgs } from "node:util";
 import { ConfigurationError } from "./config/error.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
 import { readPages } from "./http/pages.ts";
-import { createLogger, type Logger } from "./log.ts";
+import { createLogger, type Logger, standardOutput } from "./log.ts";
 import { Runtime } from "./runtime.ts";
+import { RecentLog } from "./support/recentLog.ts";
 
 /** Something a person has to correct; to start again would not help (sysexits: EX_CONFIG). */
 const exitConfiguration = 78;
@@ -15,11 +16,17 @@ async function main(): Promise<void> {
   const path = values.config;
   if (path === undefined) throw new ConfigurationError("--config", ["name the server's configuration file"]);
   const configuration = await loadConfiguration(path);
-  const log = createLogger({ level: configuration.config.logLevel, server: configuration.config.server.id });
-  await serve(path, configuration, log);
+  const recentLog = new RecentLog(standardOutput());
+  const { logLevel: level, server } = configuration.config;
+  await serve(path, configuration, createLogger({ level, server: server.id }, recentLog), recentLog);
 }
 
-async function serve(path: string, configuration: Configuration, log: Logger): Promise<void> {
+async function serve(
+  path: string,
+  configuration: Configuration,
+  log: Logger,
+  recentLog: RecentLog,
+): Promise<void> {
   let runtime: Runtime | null = null;
   let ending = false;
   const end = (code: number): void => {
@@ -49,7 +56,7 @@ async function serve(path: string, configuration: Configuration, log: Logger): P
 
   // Built beside this program (server/bundle.ts).
   const pages = await readPages(fileURLToPath(new URL("web", import.meta.url)));
-  runtime = await Runtime.start(path, configuration, pages, log, (error) => {
+  runtime = await Runtime.start(path, configuration, { pages, recentLog }, log, (error) => {
     log.fatal({ err: error }, error.message);
     end(exitConfiguration);
   });

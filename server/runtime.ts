@@ -28,10 +28,19 @@ import { Preparation, type WrongKeyError } from "./preparation.ts";
 import { registerKey } from "./resources/keys.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 import { ServerNames } from "./servers/names.ts";
+import type { RecentLog } from "./support/recentLog.ts";
+import { secretsOf } from "./support/secrets.ts";
 import { version } from "./version.ts";
 import { Writer } from "./writes/writer.ts";
 
 const stopLimitMs = 10_000;
+
+/** What a server is given beside its configuration. */
+export interface Surroundings {
+  /** The built web pages. */
+  readonly pages: readonly PageFile[];
+  readonly recentLog: RecentLog;
+}
 
 /** One running application server. */
 export class Runtime {
@@ -56,7 +65,7 @@ export class Runtime {
   readonly #host: Host;
   readonly #names: ServerNames;
   readonly #startedAt = Date.now();
-  readonly #pages: readonly PageFile[];
+  readonly #surroundings: Surroundings;
   #stopping = false;
   #last: { readonly key: string; readonly since: number } = { key: "", since: Date.now() };
 
@@ -64,12 +73,12 @@ export class Runtime {
     path: string,
     configuration: Configuration,
     disk: { readonly witness: Witness; readonly numbers: SequenceNumbers; readonly spool: AuditSpool },
-    pages: readonly PageFile[],
+    surroundings: Surroundings,
     log: Logger,
     onWrongKey: (error: WrongKeyError) => void,
   ) {
     const { config, secrets } = configuration;
-    this.#pages = pages;
+    this.#surroundings = surroundings;
     const server = config.server.id;
     this.#path = path;
     this.#configuration = configuration;
@@ -154,14 +163,13 @@ export class Runtime {
   /**
    * Starts a server and resolves once it listens, whether or not a database can be reached.
    *
-   * @param pages the built web pages
    * @param onWrongKey called when the key file turns out not to be the one of the database.
    * @throws ConfigurationError, or the listener's error (a taken port).
    */
   static async start(
     path: string,
     configuration: Configuration,
-    pages: readonly PageFile[],
+    surroundings: Surroundings,
     log: Logger,
     onWrongKey: (error: WrongKeyError) => void,
   ): Promise<Runtime> {
@@ -171,7 +179,14 @@ export class Runtime {
     const spoolBytes = config.auditSpoolMegabytes * 1024 * 1024;
     const spool = await AuditSpool.open(join(config.stateDirectory, "audit"), spoolBytes, log);
     numbers.skip(await spool.highest());
-    const runtime = new Runtime(path, configuration, { witness, numbers, spool }, pages, log, onWrongKey);
+    const runtime = new Runtime(
+      path,
+      configuration,
+      { witness, numbers, spool },
+      surroundings,
+      log,
+      onWrongKey,
+    );
     await runtime.#listen();
     return runtime;
   }
@@ -271,7 +286,7 @@ export class Runtime {
       trustedProxies: config.listen.trustedProxies,
       requestTimeoutSeconds: config.writeHoldSeconds + config.postgres.statementTimeoutSeconds + 5,
       log: this.#log,
-      pages: this.#pages,
+      pages: this.#surroundings.pages,
       services: () => this.#services(),
     });
     this.#configureMonitor();
@@ -346,6 +361,8 @@ export class Runtime {
       },
       names: this.#names,
       startedAt: this.#startedAt,
+      secrets: () => secretsOf(this.#configuration, this.#keyed),
+      recentLog: () => this.#surroundings.recentLog.text,
       health: () => this.health(),
     };
   }

@@ -12,11 +12,8 @@ import { messageOf } from "./container.ts";
 export async function observeApplicationHealth(
   gateway: Docker.Container,
 ): Promise<{ get(server: string): Observed<ApplicationHealth> | undefined }> {
-  const request = `exec 3<>/dev/tcp/127.0.0.1/${internalPorts.statistics} && printf 'GET /;csv HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3`;
   try {
-    const { exitCode, stdout, stderr } = await execute(gateway, ["timeout", "3", "bash", "-c", request]);
-    if (exitCode !== 0) throw new Error(stderr.trim() || `exit code ${exitCode}`);
-    const seen = parseStatistics(stdout.slice(stdout.indexOf("# ")), "servers");
+    const seen = parseStatistics(await gatewayCsv(gateway), "servers");
     return {
       get: (server) => {
         const health = seen.get(server);
@@ -27,4 +24,16 @@ export async function observeApplicationHealth(
     const nothing = unknown<ApplicationHealth>(`the gateway cannot be asked (${messageOf(error)})`);
     return { get: () => nothing };
   }
+}
+
+/**
+ * The gateway's statistics as HAProxy writes them.
+ *
+ * @throws Error when its container cannot be asked
+ */
+export async function gatewayCsv(gateway: Docker.Container): Promise<string> {
+  const request = `exec 3<>/dev/tcp/127.0.0.1/${internalPorts.statistics} && printf 'GET /;csv HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3`;
+  const { exitCode, stdout, stderr } = await execute(gateway, ["timeout", "3", "bash", "-c", request]);
+  if (exitCode !== 0) throw new Error(stderr.trim() || `exit code ${exitCode}`);
+  return stdout.slice(stdout.indexOf("# "));
 }

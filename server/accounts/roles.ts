@@ -12,6 +12,7 @@ export const permissions = [
   "keys.manage",
   "tasks.run",
   "servers.rename",
+  "support.download",
 ] as const;
 export type Permission = (typeof permissions)[number];
 

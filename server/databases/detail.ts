@@ -17,10 +17,18 @@ export interface DatabaseDetail {
   readonly version: string;
   readonly slots: readonly SlotDetail[];
   /** Who follows it; null where this login may not ask. */
-  readonly senders: readonly { readonly name: string; readonly syncState: string }[] | null;
+  readonly senders: readonly SenderDetail[] | null;
+  /** Servers that use it now, by the name of their connections: `STACK/SERVER`. */
+  readonly sessions: readonly string[];
   readonly transition: { readonly holder: string; readonly since: string } | null;
   /** Milliseconds since the epoch. */
   readonly observedAt: number;
+}
+
+export interface SenderDetail {
+  readonly name: string;
+  readonly state: string;
+  readonly syncState: string;
 }
 
 export interface SlotDetail {
@@ -29,6 +37,9 @@ export interface SlotDetail {
   readonly walStatus: string | null;
   readonly retainedBytes: number | null;
 }
+
+/** A connection counts as used now when it did something within so long: every server looks 4 times a second. */
+export const recentSeconds = 2;
 
 /** The row that `detailSql` answers. */
 export interface DetailRow {
@@ -41,8 +52,9 @@ export interface DetailRow {
   readonly started_at: Date;
   readonly version: string;
   readonly slots: readonly SlotDetail[];
+  readonly sessions: readonly string[];
   readonly more: {
-    readonly senders: readonly { readonly name: string; readonly syncState: string }[];
+    readonly senders: readonly SenderDetail[];
     readonly transition: DatabaseDetail["transition"];
   } | null;
 }
@@ -75,6 +87,8 @@ select r.in_recovery,
         case when r.in_recovery then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, restart_lsn)::bigint)
       order by slot_name)
     from pg_replication_slots where slot_type = 'physical'), '[]') as slots,
+  coalesce((select json_agg(distinct application_name) from pg_stat_activity
+    where usename = current_user and state_change > clock_timestamp() - interval '${recentSeconds} s'), '[]') as sessions,
   ${more} as more
 from (select pg_is_in_recovery() as in_recovery) r`;
 }
@@ -92,6 +106,7 @@ export function detailOf(name: DatabaseName, row: DetailRow, observedAt: number)
     version: row.version.split(" ", 1)[0] ?? row.version,
     slots: row.slots,
     senders: row.more?.senders ?? null,
+    sessions: row.sessions,
     transition: row.more?.transition ?? null,
     observedAt,
   };

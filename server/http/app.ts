@@ -21,6 +21,7 @@ import { serverOperations } from "./serverRoutes.ts";
 import type { Services } from "./services.ts";
 import { sessionOperations } from "./sessionRoutes.ts";
 import { statusOperations } from "./statusRoutes.ts";
+import { supportOperations } from "./supportRoutes.ts";
 import { taskOperations } from "./taskRoutes.ts";
 import { tokenOperations } from "./tokenRoutes.ts";
 import { transitionOperations } from "./transitionRoutes.ts";
@@ -147,6 +148,7 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
   highAvailabilityOperations(api, operations, services);
   serverOperations(operations, services);
   transitionOperations(operations, services);
+  supportOperations(operations, services);
 }
 
 /** Without the query: it may hold what somebody searched for. */

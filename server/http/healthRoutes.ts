@@ -25,7 +25,7 @@ export function healthRoutes(app: App, services: () => Services): void {
 }
 
 /** What a server says of itself. */
-function healthBody(services: Services) {
+export function healthBody(services: Services) {
   const { health, cipher, cluster, schema, startedAt } = services;
   const { since, observedAt, ...rest } = health();
   return {

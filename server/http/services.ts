@@ -47,5 +47,9 @@ export interface Services {
   readonly names: ServerNames;
   /** When this process began; milliseconds since the epoch. */
   readonly startedAt: number;
+  /** Everything that this server must never show. */
+  readonly secrets: () => readonly string[];
+  /** The last lines of its log. */
+  readonly recentLog: () => string;
   readonly health: () => Health & { readonly since: number };
 }

@@ -4,36 +4,13 @@ import { nextSteps } from "../../core/nextSteps.ts";
 import type { ApplicationStatus, DatabaseStatus, ServerStatus } from "../../core/status.ts";
 import { conclude, type Declared, type Verdict } from "../../core/verdict.ts";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
-import type { Alerting } from "../alerts/watch.ts";
 import type { ClusterState } from "../databases/cluster.ts";
 import type { DatabaseDetail } from "../databases/detail.ts";
 import { type DatabaseView, databaseRole } from "../databases/view.ts";
-import type { Lag } from "./lag.ts";
-import type { ApplicationView, Deployment, GatewayView, PeerAnswer, PeerView } from "./peers.ts";
+import { withCauses } from "./causes.ts";
+import { answerOf, type OverviewInput } from "./input.ts";
+import type { Deployment, GatewayView } from "./peers.ts";
 import type { ApplicationTile, DatabaseTile, Overview, ServerTile } from "./schema.ts";
-
-/** What a server has seen, of which it makes its overview. */
-export interface OverviewInput {
-  readonly server: ServerName;
-  readonly stack: string;
-  readonly deployment: Deployment;
-  /** Names that people have given, by server. */
-  readonly names: ReadonlyMap<string, string>;
-  readonly addresses: ReadonlyMap<DatabaseName, string>;
-  readonly cluster: ClusterState;
-  readonly details: ReadonlyMap<DatabaseName, DatabaseDetail>;
-  /** Since when each database is what it is; milliseconds since the epoch. */
-  readonly since: ReadonlyMap<DatabaseName, number>;
-  readonly lag: Lag | null;
-  /** What this server would answer to another. */
-  readonly self: PeerAnswer;
-  readonly peers: readonly PeerView[];
-  readonly applications: readonly ApplicationView[];
-  readonly gateway: GatewayView;
-  readonly alerting: Alerting;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-}
 
 /**
  * One verdict from one set of observations. Pure. Whatever the single looks were, at most one database is shown as the
@@ -43,11 +20,14 @@ export function overviewOf(input: OverviewInput): Overview {
   const { server, deployment, cluster, names, now } = input;
   const { writable } = cluster.choice;
   const observedAt = new Date(now).toISOString();
-  const databases = deployment.databases.map((declared) => databaseTile(input, declared.name, declared.slot));
-  const servers = deployment.servers.map(({ name, displayName }) =>
-    serverTile(input, name, names.get(name) ?? displayName),
-  );
   const transition = runningTransition(input);
+  const { databases, servers } = withCauses(input, {
+    databases: deployment.databases.map(({ name, slot }) => databaseTile(input, name, slot)),
+    servers: deployment.servers.map(({ name, displayName }) =>
+      serverTile(input, name, names.get(name) ?? displayName),
+    ),
+    isInTransition: transition !== null,
+  });
   const gateway =
     deployment.gateway === null
       ? null
@@ -128,7 +108,11 @@ function claimants({ views, choice }: ClusterState): readonly DatabaseName[] {
     .map(({ name }) => name);
 }
 
-function databaseTile(input: OverviewInput, name: DatabaseName, slotName: string): DatabaseTile {
+function databaseTile(
+  input: OverviewInput,
+  name: DatabaseName,
+  slotName: string,
+): Omit<DatabaseTile, "causes"> {
   const { cluster, details } = input;
   const { writable, refused, conflict } = cluster.choice;
   const view = cluster.views.find((candidate) => candidate.name === name);
@@ -196,7 +180,7 @@ function expectedRole(name: DatabaseName, writable: DatabaseName | null): "prima
   return name === (writable ?? "shared") ? "primary" : "standby";
 }
 
-function serverTile(input: OverviewInput, name: ServerName, displayName: string): ServerTile {
+function serverTile(input: OverviewInput, name: ServerName, displayName: string): Omit<ServerTile, "causes"> {
   const { cluster, now } = input;
   const answer = answerOf(input, name);
   const peer = input.peers.find((candidate) => candidate.name === name);
@@ -269,11 +253,6 @@ function reached(
 ): ServerTile["reachedBy"][number] {
   const observedAt = seen?.observedAt ?? null;
   return { server, reachable: observedAt === null ? null : (seen?.reachable ?? null), observedAt };
-}
-
-function answerOf(input: OverviewInput, server: ServerName): PeerAnswer | null {
-  if (server === input.server) return input.self;
-  return input.peers.find(({ name }) => name === server)?.answer ?? null;
 }
 
 function runningTransition({ cluster, details }: OverviewInput): Overview["transition"] {

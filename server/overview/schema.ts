@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { severities } from "../../core/alerts/rules.ts";
 import { channelNames, ruleNames } from "../../core/alerts/settings.ts";
+import { causeNames, causeVerdicts } from "../../core/causes/types.ts";
 import { databaseNames, models, phases, serverNames } from "../../core/vocabulary.ts";
 import { serverStates } from "../health.ts";
 
@@ -17,6 +18,26 @@ const reachedBySchema = z.array(
     observedAt: time.nullable(),
   }),
 );
+
+/** Why a node is inactive: each cause with its verdict; at most one is likely. */
+const causesSchema = z
+  .object({
+    likely: z.enum(causeNames).nullable().meta({ description: "Null: not known from here" }),
+    causes: z.array(
+      z.object({
+        name: z.enum(causeNames),
+        title: z.string(),
+        verdict: z.enum(causeVerdicts),
+        checked: z.string(),
+        evidence: z.array(z.string()),
+        remedy: z.string(),
+        commands: z.array(z.string()),
+      }),
+    ),
+  })
+  .nullable()
+  .meta({ description: "Why it is inactive; null while it is active" });
+export type Causes = NonNullable<z.output<typeof causesSchema>>;
 
 const serverSchema = z.object({
   name: z.enum(serverNames),
@@ -35,6 +56,7 @@ const serverSchema = z.object({
   certificateExpiresAt: time.nullable(),
   diskUsedPercent: z.number().nullable().meta({ description: "Of the disk that its state lies on" }),
   observedAt: time.nullable(),
+  causes: causesSchema,
 });
 export type ServerTile = z.output<typeof serverSchema>;
 
@@ -64,6 +86,7 @@ const databaseSchema = z.object({
   detail: z.string().nullable(),
   reachedBy: reachedBySchema,
   observedAt: time.nullable(),
+  causes: causesSchema,
 });
 export type DatabaseTile = z.output<typeof databaseSchema>;
 

@@ -9,6 +9,7 @@ import {
   overflowOf,
   signIn,
   violationsOf,
+  visit,
 } from "../support/browser.ts";
 import { until } from "../support/serverPostgres.ts";
 import type { ServerProcess } from "../support/serverProcess.ts";
@@ -135,7 +136,8 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
       });
       bytes += Number(asset.headers["content-length"]);
     }
-    expect(bytes).toBeLessThan(250_000);
+    // React's development build alone is more.
+    expect(bytes).toBeLessThan(120_000);
     const again = { authorization: "", "if-none-match": String(document.headers.etag) };
     expect((await primary.request("GET", "/", undefined, again)).status).toBe(304);
     expect((await primary.send("GET", "/no-such-page")).status).toBe(404);
@@ -144,7 +146,7 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
 
   test("let nobody in with a wrong password, and everybody with the right one, by keyboard alone", async () => {
     page = await openPage(browser, primary);
-    await page.goto("/audit/user");
+    await visit(page, "/audit/user");
     await page.getByLabel("Name").fill("ada");
     await page.getByLabel("Password").fill("wrong");
     await page.keyboard.press("Enter");
@@ -171,21 +173,22 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     await keepPicture(page, "high-availability");
   });
 
-  test("is usable soon from a cold cache", async () => {
+  test("is usable within a second from a cold cache", async () => {
     const { cookies } = await page.context().storageState();
     const usableAfter = async (): Promise<number> => {
       const cold = await openPage(browser, primary);
       await cold.context().addCookies(cookies);
       const startedAt = performance.now();
-      await cold.goto("/high-availability");
+      await visit(cold, "/high-availability");
       await cold.getByRole("article", { name: "Read-only database" }).waitFor();
       const took = performance.now() - startedAt;
       await cold.context().close();
       return took;
     };
-    // About 0.8 s on two processors with nothing else to do. What else runs on the machine is not the page's time.
-    const times = [await usableAfter(), await usableAfter(), await usableAfter()];
-    expect(Math.min(...times)).toBeLessThan(2000);
+    // About 0.4 s on two processors. What else runs on the machine is not the page's time: one quiet moment is enough.
+    const times: number[] = [];
+    while (times.length < 5 && times.every((time) => time > 1000)) times.push(await usableAfter());
+    expect(Math.min(...times), `of ${times.map(Math.round).join(", ")} ms`).toBeLessThan(1000);
   });
 
   test("a database that is killed is shown within two seconds, with the reason and the remedy, and its return", async () => {
@@ -200,6 +203,25 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     await world.postgres.docker("start", "read-only");
     await activeIn("Read-only database").waitFor();
     await page.getByText("Everything is as declared.").waitFor();
+  });
+
+  test("a replica that answers and does not stream is inactive for its replication", async () => {
+    const useSlot = async (name: string) => {
+      await world.postgres.sql("read-only", `alter system set primary_slot_name = '${name}'`);
+      await world.postgres.sql("read-only", "select pg_reload_conf()");
+    };
+    await useSlot("nobody");
+    await inactiveIn("Read-only database").waitFor();
+    const summary = tile("Read-only database").getByText(/^Likely cause:/);
+    await expect.poll(() => summary.innerText()).toBe("Likely cause: The database or its replication");
+    await summary.click();
+    // The databases are looked at one after the other, each once a second.
+    const text = expect.poll(() => tile("Read-only database").innerText(), { timeout: 5000 });
+    await text.toMatch(
+      /pg_stat_wal_receiver is empty[\s\S]*Its slot read_only is inactive[\s\S]*docker logs --tail 50 \S+-read-only/,
+    );
+    await useSlot("read_only");
+    await activeIn("Read-only database").waitFor();
   });
 
   test("a server that is killed is shown within two seconds, and who does not reach it", async () => {
@@ -296,7 +318,7 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     const phone = await openPage(browser, primary, { viewport: size, colorScheme: "dark" });
     await phone.context().addCookies(cookies);
     for (const path of ["/high-availability", "/resources", "/audit/user/secondary", "/transitions"]) {
-      await phone.goto(path);
+      await visit(phone, path);
       await phone.getByRole("heading", { level: 1 }).waitFor();
       await phone.locator("article, td, summary").first().waitFor();
       expect([path, await overflowOf(phone), await violationsOf(phone)]).toEqual([path, 0, []]);

@@ -3,7 +3,6 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { findOnPath, projectFolder } from "../../scripts/setup/paths.ts";
-import type { ServerProcess } from "./serverProcess.ts";
 
 /** Where the pictures of the documentation go; only when they are asked for, so that a run leaves nothing behind. */
 const pictureFolder = process.env.DOCS_PICTURES === "1" ? join(projectFolder, "docs", "images") : null;
@@ -20,10 +19,10 @@ export async function launchBrowser(): Promise<Browser> {
   return await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 }
 
-/** A page of a server in a context of its own: nobody is signed in, nothing is cached. */
+/** A page of a server on this machine in a context of its own: nobody is signed in, nothing is cached. */
 export async function openPage(
   browser: Browser,
-  server: ServerProcess,
+  server: { readonly port: number },
   options: BrowserContextOptions = {},
 ): Promise<Page> {
   const context = await browser.newContext({
@@ -38,9 +37,22 @@ export async function openPage(
   return await context.newPage();
 }
 
+/**
+ * Opens a page. Once more where Chromium gave up because a network interface of the machine came or went, as those of
+ * containers do all the time.
+ */
+export async function visit(page: Page, path: string): Promise<void> {
+  try {
+    await page.goto(path);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes("ERR_NETWORK_CHANGED"))) throw error;
+    await page.goto(path);
+  }
+}
+
 /** Signs in by the form, as a person does. */
 export async function signIn(page: Page, name: string, password: string): Promise<void> {
-  await page.goto("/");
+  await visit(page, "/");
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Password").fill(password);
   await page.keyboard.press("Enter");

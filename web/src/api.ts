@@ -28,23 +28,40 @@ export async function api<T>(
   path: string,
   body?: unknown,
 ): Promise<T> {
+  const response = await answerTo(path, {
+    method,
+    headers: {
+      accept: "application/json",
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(method === "GET" ? {} : { "x-csrf-token": csrfToken, "idempotency-key": crypto.randomUUID() }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return (await response.json()) as T;
+}
+
+/**
+ * Takes a file from the server, with the name that the server gives it.
+ *
+ * @throws ApiError saying what happened and what to do
+ */
+export async function download(path: string): Promise<{ readonly name: string; readonly content: Blob }> {
+  const response = await answerTo(path, {});
+  const [, name = "download"] =
+    /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "") ?? [];
+  return { name, content: await response.blob() };
+}
+
+async function answerTo(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, {
-      method,
-      headers: {
-        accept: "application/json",
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...(method === "GET" ? {} : { "x-csrf-token": csrfToken, "idempotency-key": crypto.randomUUID() }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    response = await fetch(path, init);
   } catch {
     throw new ApiError(0, "The server does not answer.");
   }
-  const text = await response.text();
-  if (response.ok) return JSON.parse(text) as T;
-  throw new ApiError(response.status, detailOf(text) ?? `The server answered ${response.status}.`);
+  if (response.ok) return response;
+  const { status } = response;
+  throw new ApiError(status, detailOf(await response.text()) ?? `The server answered ${status}.`);
 }
 
 function detailOf(text: string): string | null {

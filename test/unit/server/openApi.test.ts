@@ -15,6 +15,7 @@ import { serverOperations } from "../../../server/http/serverRoutes.ts";
 import type { Services } from "../../../server/http/services.ts";
 import { sessionOperations } from "../../../server/http/sessionRoutes.ts";
 import { statusOperations } from "../../../server/http/statusRoutes.ts";
+import { supportOperations } from "../../../server/http/supportRoutes.ts";
 import { taskOperations } from "../../../server/http/taskRoutes.ts";
 import { tokenOperations } from "../../../server/http/tokenRoutes.ts";
 import { transitionOperations } from "../../../server/http/transitionRoutes.ts";
@@ -38,6 +39,7 @@ async function documentOfAll(): Promise<Record<string, unknown>> {
   highAvailabilityOperations(app, api, services);
   serverOperations(api, services);
   transitionOperations(api, services);
+  supportOperations(api, services);
   return openApiDocument(api.all) as Record<string, unknown>;
 }
 

@@ -6,8 +6,9 @@ import { choose } from "../../../server/databases/choose.ts";
 import type { DatabaseDetail } from "../../../server/databases/detail.ts";
 import { type DatabaseView, unreachable } from "../../../server/databases/view.ts";
 import { LagHistory } from "../../../server/overview/history.ts";
+import type { OverviewInput } from "../../../server/overview/input.ts";
 import { Positions } from "../../../server/overview/lag.ts";
-import { type OverviewInput, overviewOf } from "../../../server/overview/overview.ts";
+import { overviewOf } from "../../../server/overview/overview.ts";
 import type { PeerAnswer, PeerView } from "../../../server/overview/peers.ts";
 import { overviewSchema } from "../../../server/overview/schema.ts";
 
@@ -30,6 +31,7 @@ const detail = (
     startedAt: time,
     version: "17.6",
     senders: null,
+    sessions: [],
     transition: null,
     observedAt: now,
   },
@@ -172,6 +174,62 @@ describe("the overview", () => {
       reachable: null,
       observedAt: null,
     });
+  });
+
+  test("should say why a node is inactive, from what it has seen itself", () => {
+    const views = [view("shared", false, 1), unreachable("read-only", "connect ECONNREFUSED", now)];
+    const gone = {
+      ...peer("secondary", null),
+      problem: "no answer within 1 s",
+      since: now - 10_000,
+    };
+    const blind = answer("read-only", views);
+    const peers = [
+      gone,
+      peer("read-only", {
+        ...blind,
+        servers: blind.servers.map((seen) =>
+          seen.server === "secondary" ? { ...seen, reachable: false } : seen,
+        ),
+      }),
+    ];
+    const overview = overviewOf(seen({ views, peers }));
+    expect(overviewSchema.parse(overview)).toEqual(overview);
+    expect(overview.servers.map(({ causes }) => causes?.likely)).toEqual([undefined, "service", undefined]);
+    expect(overview.databases.map(({ causes }) => causes?.likely)).toEqual([undefined, "service"]);
+    expect(overview.databases[1]?.causes?.causes[0]?.commands).toContain(
+      "docker start dev-read-only-database",
+    );
+
+    // A database hears of it: it runs, and what is broken lies between.
+    const heard = new Map([["shared", detail("shared", false, { sessions: ["dev/secondary"] })] as const]);
+    const cut = overviewOf(seen({ views, peers, details: heard })).servers[1]?.causes;
+    expect(cut?.causes.map(({ name, verdict }) => [name, verdict])).toEqual([
+      ["service", "ruled out"],
+      ["replication", "ruled out"],
+      ["network", "likely"],
+    ]);
+    // What was heard before it went silent tells nothing.
+    const late = [{ ...gone, since: now - 1000 }, ...peers.slice(1)];
+    expect(overviewOf(seen({ views, peers: late, details: heard })).servers[1]?.causes?.likely).toBe(
+      "service",
+    );
+  });
+
+  test("should call replication the cause of a standby that answers and does not stream", () => {
+    const details = new Map([
+      [
+        "shared",
+        detail("shared", false, {
+          senders: [],
+          slots: [{ name: "read_only", active: false, walStatus: "lost", retainedBytes: null }],
+        }),
+      ] as const,
+      ["read-only", detail("read-only", true, { streaming: false })] as const,
+    ]);
+    const tile = overviewOf(seen({ details })).databases[1];
+    expect(tile).toMatchObject({ active: false, causes: { likely: "replication" } });
+    expect(tile?.causes?.causes[1]?.commands).toEqual(["npm run transition -- rebuild"]);
   });
 
   test("should not count a detail from before a change of role", () => {

@@ -5,6 +5,7 @@ import { Alerts } from "../parts/alerts.tsx";
 import { Connectivity } from "../parts/connectivity.tsx";
 import { LagChart } from "../parts/lagChart.tsx";
 import { Next } from "../parts/next.tsx";
+import { SupportBundle } from "../parts/supportBundle.tsx";
 import { ApplicationCard, DatabaseCard, ServerCard } from "../parts/tiles.tsx";
 import { Topology } from "../parts/topology.tsx";
 import { useOverview } from "../useOverview.ts";
@@ -99,6 +100,7 @@ function Content({ overview, isStale }: { readonly overview: Overview; readonly 
           <LagChart />
         </section>
       )}
+      <SupportBundle />
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import type { ApplicationTile, DatabaseTile, Overview, ServerTile } from "../../../server/overview/schema.ts";
 import { ago, bytes, capital, dateTime, duration, timeOfDay } from "../format.ts";
+import { CauseList } from "./causes.tsx";
 import { Facts } from "./facts.tsx";
 import { Rename } from "./rename.tsx";
 import { ActiveMark } from "./status.tsx";
@@ -41,6 +42,7 @@ export function ServerCard({
         ]}
       />
       <Findings subject={`${server.name} server`} overview={overview} />
+      {server.causes !== null && <CauseList causes={server.causes} />}
       <Rename server={server} />
     </article>
   );
@@ -121,6 +123,7 @@ export function DatabaseCard({
         ]}
       />
       <Findings subject={`${database.name} database`} overview={overview} />
+      {database.causes !== null && <CauseList causes={database.causes} />}
     </article>
   );
 }

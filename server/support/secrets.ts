@@ -1,0 +1,17 @@
+import type { Configuration } from "../config/load.ts";
+import type { Keyed } from "../keyed.ts";
+
+/** Everything that this server knows and must never show. */
+export function secretsOf({ secrets, alerts }: Configuration, { gatewayTokens }: Keyed): readonly string[] {
+  const { applicationPasswords, migrationPasswords, encryptionKeys, adminTokenHashes, certificateKey } =
+    secrets;
+  return [
+    ...applicationPasswords,
+    ...migrationPasswords,
+    ...encryptionKeys.map((key) => key.toString("base64")),
+    ...adminTokenHashes.map((hash) => hash.toString("hex")),
+    certificateKey,
+    ...gatewayTokens,
+    ...[alerts.webhook.url, alerts.mail.password, alerts.snmp.community].filter((secret) => secret !== ""),
+  ];
+}

@@ -1,0 +1,139 @@
+import { readFileSync } from "node:fs";
+import { execa } from "execa";
+import type { Browser, Locator, Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { launchBrowser, openPage, overflowOf, signIn, violationsOf } from "../support/browser.ts";
+import { Deployment } from "../support/deployment.ts";
+import { eventually, healthy, Nodes } from "../support/nodes.ts";
+import { secretsOf } from "../support/secrets.ts";
+import { filesOf, leaksOf, withPlanted } from "../support/supportBundle.ts";
+import { transition } from "../support/transition.ts";
+
+// One story, told in order, on the deployment that the test files share.
+describe.sequential("the web pages of a deployment", { timeout: 120_000 }, () => {
+  let deployment: Deployment;
+  let nodes: Nodes;
+  let browser: Browser;
+  let page: Page;
+  let account = "";
+  const name = `browser-${Date.now()}`;
+
+  beforeAll(async () => {
+    [deployment, browser] = await Promise.all([Deployment.shared(), launchBrowser()]);
+    nodes = await Nodes.of(deployment);
+    const body = { name, role: "administrator" };
+    const made = await nodes.request("gateway", "/api/accounts", { method: "POST", body });
+    const { account: created, password } = JSON.parse(made.body) as {
+      account: { id: string };
+      password: string;
+    };
+    account = created.id;
+    page = await openPage(browser, { port: deployment.ports["read-only-server"] });
+    await eventually("the account is replicated", async () => {
+      const found = `select 1 from vault.accounts where id = '${account}'`;
+      return (await nodes.sql("read-only-database", found, "vault")) === "1";
+    });
+    await signIn(page, name, password);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    if (account !== "") await nodes.request("gateway", `/api/accounts/${account}`, { method: "DELETE" });
+  });
+  beforeEach(({ onTestFailed }) => {
+    onTestFailed(async () => {
+      console.log(await page?.locator("body").innerText().catch(String));
+      console.log((await nodes.log("read-only-server")).slice(-3000));
+    });
+  });
+
+  const tile = (label: string): Locator => page.getByRole("article", { name: label });
+  const isActive = (label: string) => tile(label).getByText("Active", { exact: true });
+  const isInactive = (label: string) => tile(label).getByText("Inactive", { exact: true });
+  const verdict = () => page.getByRole("region", { name: "Verdict" });
+
+  test("a container that is killed is shown within two seconds; its tile opens to the causes, by keyboard", async () => {
+    await page.getByText("Everything is as declared.").waitFor();
+    await nodes.docker("kill", nodes.container("secondary-server"));
+    const startedAt = performance.now();
+    await isInactive("Secondary server").waitFor();
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    const summary = tile("Secondary server").getByText(/^Likely cause:/);
+    await expect.poll(() => summary.innerText()).toBe("Likely cause: The service does not run");
+    const causes = tile("Secondary server").getByRole("heading", { level: 4 });
+    expect(await causes.count()).toBe(0);
+    await summary.focus();
+    await page.keyboard.press("Enter");
+    await expect
+      .poll(() => causes.allInnerTexts())
+      .toEqual([
+        "The service does not run likely",
+        "The database or its replication ruled out",
+        "The network between the nodes not known",
+      ]);
+    expect(await tile("Secondary server").innerText()).toMatch(/The primary server does not reach it either/);
+    expect(await violationsOf(page)).toEqual([]);
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect([await overflowOf(page), await violationsOf(page)]).toEqual([0, []]);
+    await page.setViewportSize({ width: 1280, height: 720 });
+  });
+
+  test("the first command that it names helps", async () => {
+    const command = await tile("Secondary server").locator(".causes code").first().innerText();
+    const [program = "", ...args] = command.split(" ");
+    await execa(program, args, { env: { DOCKER_HOST: nodes.engineUrl } });
+    await isActive("Secondary server").waitFor();
+    await page.getByText("Everything is as declared.").waitFor();
+    expect(
+      await tile("Secondary server")
+        .getByText(/^Likely cause:/)
+        .count(),
+    ).toBe(0);
+  });
+
+  test("an administrator downloads a support bundle: no secret is in it, and the audit tells of it", async () => {
+    const secrets = await secretsOf(deployment);
+    // Of what a person wrote somewhere a server can only take out the secrets that it knows itself.
+    const its = /-login-(application|migration)|-encryption-key|-certificate-read-only-server/;
+    const known = new Map([...secrets].filter(([secret]) => its.test(secret)));
+    expect(known.size).toBeGreaterThanOrEqual(4);
+    const files = await withPlanted(nodes, known, async () => {
+      const downloading = page.waitForEvent("download");
+      await page.getByRole("button", { name: "Download a support bundle" }).click();
+      const download = await downloading;
+      expect(await download.failure()).toBeNull();
+      expect(download.suggestedFilename()).toMatch(/^support-bundle-test-.*-read-only-server-.*Z\.tar\.gz$/);
+      return filesOf(readFileSync(await download.path()));
+    });
+    expect([...files.keys()].sort()).toEqual([
+      ...["configuration.json", "databases/read-only/seen.json", "databases/read-only/settings.json"],
+      ...["databases/shared/seen.json", "databases/shared/settings.json", "health.json"],
+      ...["high-availability.json", "lag-history.json", "log.txt", "manifest.json", "transitions.json"],
+      ...["versions.json", "witness.json"],
+    ]);
+    expect(files.get("log.txt")).toContain('"msg":"listening"');
+    expect(files.get("transitions.json")).toContain("[removed]");
+    expect(leaksOf(files, secrets)).toEqual([]);
+    const audit = await eventually("the event is there", async () => {
+      const answer = await nodes.request("gateway", "/api/audit?operation=support.download&limit=1");
+      return (JSON.parse(answer.body) as { items: { actor: string }[] }).items[0];
+    });
+    expect(audit).toMatchObject({ actor: name, object: "read-only", outcome: "success" });
+  });
+
+  test("a promote and a restore are seen as they happen, and everything is as before", async () => {
+    const promoting = transition(deployment, "promote", "BROWSER-1");
+    await tile("Read-only server").getByText("acting primary").waitFor({ timeout: 60_000 });
+    expect((await promoting).exitCode).toBe(0);
+    await verdict().getByText("promoted", { exact: true }).waitFor();
+    await verdict().getByText("The read-only server is the acting primary.").waitFor();
+    await tile("Read-only database").getByText("accepts writes").waitFor();
+    const restoring = transition(deployment, "restore", "BROWSER-2");
+    await verdict().getByText("normal", { exact: true }).waitFor({ timeout: 60_000 });
+    expect((await restoring).exitCode).toBe(0);
+    await tile("Shared database").getByText("accepts writes").waitFor();
+    await page.getByText("Everything is as declared.").waitFor();
+    await page.getByRole("link", { name: "Transitions" }).click();
+    for (const id of ["promote BROWSER-1", "restore BROWSER-2"]) await page.getByText(id).first().waitFor();
+    await healthy(deployment, 60);
+  });
+});

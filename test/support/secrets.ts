@@ -1,0 +1,28 @@
+import type { Deployment } from "./deployment.ts";
+
+/** Every secret of the stack by a name that can be shown. Of keys in PEM a line of their body. */
+export async function secretsOf(deployment: Deployment): Promise<ReadonlyMap<string, string>> {
+  const { stdout } = await deployment.pulumi(["stack", "export", "--show-secrets"]);
+  const { resources } = JSON.parse(stdout).deployment as {
+    resources: { type: string; urn: string; outputs?: { output?: unknown } }[];
+  };
+  const secrets = new Map<string, string>();
+  const collect = (name: string, value: unknown): void => {
+    if (typeof value === "string") {
+      // The plain text of a secret output is JSON.
+      const pem = /-----BEGIN PRIVATE KEY-----\\?n?\s*([A-Za-z0-9+/]{40,})/.exec(value);
+      if (value.startsWith("{") || value.startsWith('"')) collect(name, JSON.parse(value));
+      else if (pem?.[1]) secrets.set(name, pem[1]);
+      else if (!value.includes("CERTIFICATE") && !name.endsWith(".salt")) secrets.set(name, value);
+    } else if (typeof value === "object" && value !== null) {
+      // A secret output is an object: its plain text beside a mark.
+      if ("plaintext" in value) collect(name, value.plaintext);
+      else for (const [key, inner] of Object.entries(value)) collect(`${name}.${key}`, inner);
+    }
+  };
+  // Whichever generation it is: the stack may have seen a rotation.
+  for (const { type, urn, outputs } of resources)
+    if (type === "pulumi:index:Stash")
+      collect((urn.split("::").at(-1) ?? "").replace(/-\d+$/, ""), outputs?.output);
+  return secrets;
+}
