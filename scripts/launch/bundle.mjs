@@ -1,6 +1,6 @@
 // The project's programs as JavaScript: bundled by esbuild whenever a source has changed, kept beside the npm packages.
-// So a command starts in a tenth of a second; from hundreds of files of sources and packages it takes five times the
-// processor. Plain JavaScript, because it runs before there is anything that reads TypeScript.
+// Otherwise each start would read and transform hundreds of files of sources and packages. Plain JavaScript, because it
+// runs before there is anything that reads TypeScript.
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";

@@ -17,6 +17,11 @@ export async function audit(db: Kysely<unknown>, applicationRole: string): Promi
       vault.prune_audit(timestamptz) to ${application}`.execute(db);
 }
 
+/** The verification takes time in proportion to the events; before, to their square. */
+export async function fasterVerification(db: Kysely<unknown>): Promise<void> {
+  await sql.raw(verify).execute(db);
+}
+
 const events = `
 create table vault.audit_events (
   server text not null,
@@ -92,7 +97,7 @@ end $$`;
  * Of the running server the last minute is left out: what has a number may wait for its outcome.
  */
 const verify = `
-create function vault.verify_audit(of_server text)
+create or replace function vault.verify_audit(of_server text)
 returns table (place bigint, sequence bigint, is_problem boolean, finding text)
 language sql stable security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
   with links as (
@@ -103,8 +108,9 @@ language sql stable security definer set search_path = pg_catalog, pg_temp set t
   ), numbers as (
     select a.sequence, a.operation, a.recorded_at,
            lag(a.sequence) over w as sequence_before, lag(a.operation) over w as operation_before,
+           -- Backwards: a window that only grows is gone through once.
            min(a.sequence) filter (where a.operation = 'server.start')
-             over (order by a.sequence rows between 1 following and unbounded following) as next_start
+             over (order by a.sequence desc rows between unbounded preceding and 1 preceding) as next_start
     from vault.audit_events a where a.server = of_server window w as (order by a.sequence)
   ), gaps as (
     select n.sequence, n.sequence_before + 1 as first, n.sequence - 1 as last,
