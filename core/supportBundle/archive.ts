@@ -1,3 +1,4 @@
+import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { pack } from "tar-stream";
@@ -65,10 +66,9 @@ export async function makeBundle(parts: readonly BundlePart[], options: BundleOp
   for (const { path, text } of inOrder) add(path, text);
   archive.finalize();
   const gzip = createGzip();
-  const chunks: Buffer[] = [];
-  gzip.on("data", (chunk: Buffer) => chunks.push(chunk));
-  await pipeline(archive, gzip);
-  return Buffer.concat(chunks);
+  // The pipeline ends once everything went into the last stream, not once everything came out.
+  const [content] = await Promise.all([buffer(gzip), pipeline(archive, gzip)]);
+  return content;
 }
 
 async function collected({ path, collect }: BundlePart, { redact, partSeconds = 15 }: BundleOptions) {

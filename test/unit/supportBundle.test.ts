@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { extract } from "tar-stream";
@@ -101,6 +102,20 @@ describe("redaction", () => {
 });
 
 describe("a support bundle", () => {
+  test("should be whole, whatever its size and however many are made at once", async () => {
+    const sizes = Array.from({ length: 200 }, (_, number) => number * 300);
+    const archives = await Promise.all(
+      sizes.map((size) => {
+        const parts = Array.from({ length: 14 }, (_, number) => ({
+          path: `${number}.txt`,
+          collect: async () => randomBytes(number % 2 === 0 ? 1 : size).toString("hex"),
+        }));
+        return makeBundle(parts, { name: "b", redact: redactor([]), about: {} });
+      }),
+    );
+    for (const archive of archives) expect((await filesOf(archive)).size).toBe(15);
+  });
+
   test("should hold every part without secrets, and a file that says why where one failed", async () => {
     const told: unknown[] = [];
     const archive = await makeBundle(
