@@ -20,7 +20,10 @@ export interface TestAuthority {
 
 export async function createAuthority(): Promise<TestAuthority> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 90 * 86_400_000) };
+  const validity = {
+    notBefore: new Date(Date.now() - 60_000),
+    notAfter: new Date(Date.now() + 90 * 86_400_000),
+  };
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
     name: "CN=pg-continuity test CA",
     keys,
