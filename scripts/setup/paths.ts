@@ -12,6 +12,8 @@ export const stateFolder = join(projectFolder, ".state");
 export const backendFolder = join(stateFolder, "backend");
 export const logFolder = join(stateFolder, "logs");
 export const passphraseFile = join(stateFolder, "passphrase");
+/** The config of stack dev, whose state and passphrase stand in `stateFolder`. */
+export const devConfigFile = join(projectFolder, "Pulumi.dev.yaml");
 
 /** Where the official installer puts the Pulumi CLI and its language hosts. */
 export const pulumiBinFolder = join(homedir(), ".pulumi", "bin");

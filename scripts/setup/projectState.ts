@@ -11,8 +11,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { hasCode, SetupError } from "./errors.ts";
+import { removeForeignSalt } from "./foreignSalt.ts";
 import type { Part } from "./part.ts";
-import { backendFolder, passphraseFile, stateFolder } from "./paths.ts";
+import { backendFolder, devConfigFile, passphraseFile, stateFolder } from "./paths.ts";
 
 /** Whether the caller has a passphrase of their own for Pulumi's secrets. */
 export function hasOwnPassphrase(environment: NodeJS.ProcessEnv): boolean {
@@ -52,6 +53,9 @@ export const projectState: Part = {
           "Put the file back, or set PULUMI_CONFIG_PASSPHRASE_FILE; a new passphrase could not open them",
         );
       }
+      // First, so that an interrupted set-up does it again.
+      if (removeForeignSalt(devConfigFile))
+        context.log.write(`${devConfigFile}: the encryption salt of another clone was taken out`);
       createPassphrase(passphraseFile);
     }
     if (existsSync(passphraseFile)) chmodSync(passphraseFile, 0o600);
