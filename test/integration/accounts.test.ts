@@ -216,7 +216,7 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
   });
 
   test("a server whose own password stays wrong says so, beside waiting for the database", async () => {
-    const problem = /^the shared database has refused this server's password of the role application since /;
+    const problem = /^the (shared|read-only) database has refused this server's password of the role application since /;
     await until("said", async () => (await refused.send("GET", "/healthz")).body.problem !== null, 40);
     expect(await refused.send("GET", "/read-write")).toMatchObject({
       status: 503,
