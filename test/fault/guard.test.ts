@@ -69,7 +69,9 @@ describe("the shared database crashed while nobody can say whether another was p
 
   it("waits closed, and opens on a person's word", async () => {
     await crashAlone();
-    expect(await nodes.exec("shared-database", "override-guard")).toMatchObject({ exitCode: 0 });
+    // Somebody who does not wait says it more than once: it counts once.
+    const words = await Promise.all([1, 2, 3].map(() => nodes.exec("shared-database", "override-guard")));
+    expect(words).toContainEqual(expect.objectContaining({ exitCode: 0 }));
     await eventually("it opens", accepts, 15);
     expect(await nodes.log("shared-database")).toContain("opened by a person's override");
     await startAll();
@@ -80,6 +82,8 @@ describe("the shared database crashed while nobody can say whether another was p
       exitCode: 1,
       stderr: expect.stringContaining("is running already"),
     });
+    // What a word leaves that came just after the database had opened.
+    await nodes.exec("shared-database", "touch", "/var/lib/pg-continuity/override");
     await crashAlone();
     await startAll();
   });

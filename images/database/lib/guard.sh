@@ -77,30 +77,36 @@ guard_round() {
   fi
 }
 
-# Returns when this node may open as the writable database. Waits closed as long as it takes.
+# Whether another database was ever attached. Where that cannot be read it is asked as if one had been.
+is_armed() {
+  [ -e "$state_folder/guard.json" ] && [ "$(jq -r '.peers | length' "$state_folder/guard.json")" != 0 ]
+}
+
+# Returns when this node may open as the writable database, or when its intent has changed. Waits closed as long as it
+# takes. A person's word counts for this wait alone: it bears its ticket (waiting), so that one that comes too late opens nothing
+# another time.
 guard() {
-  local verdict reason
-  if [ "$(jq -r '.peers | length' "$state_folder/guard.json" 2>/dev/null || echo 0)" -eq 0 ]; then
+  local verdict reason ticket
+  if ! is_armed; then
     report starting "no other database could have been promoted: none was ever attached"
     return
   fi
-  while true; do
-    if [ -e "$state_folder/override" ]; then
-      rm -f "$state_folder/override"
+  ticket=$(cat /proc/sys/kernel/random/uuid)
+  write_file "$state_folder/waiting" <<< "$ticket"
+  until intent_changed; do
+    if [ "$(cat "$state_folder/override" 2>/dev/null)" = "$ticket" ]; then
       report starting "opened by a person's override"
-      return
+      break
     fi
     guard_round
-    case $verdict in
-      open)
-        report starting "may open: $reason"
-        return
-        ;;
-      *) report_change closed "$reason" ;;
-    esac
-    intent_changed && return
+    if [ "$verdict" = open ]; then
+      report starting "may open: $reason"
+      break
+    fi
+    report_change closed "$reason"
     pause 0.3
   done
+  rm -f "$state_folder/waiting" "$state_folder/override"
 }
 
 # Beside a running writable database: looks every few seconds whether somebody knows a higher timeline. A primary that
@@ -108,7 +114,7 @@ guard() {
 watch_timelines() {
   local verdict reason
   while sleep 3; do
-    [ "$(jq -r '.peers | length' "$state_folder/guard.json" 2>/dev/null || echo 0)" -gt 0 ] || continue
+    is_armed || continue
     guard_round running
     [ "$verdict" = closed ] || continue
     echo "$reason" > "$state_folder/superseded"
