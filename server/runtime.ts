@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { PoolClient } from "pg";
 import type { DatabaseName } from "../core/vocabulary.ts";
 import { Directory } from "./accounts/directory.ts";
 import { Host } from "./alerts/host.ts";
@@ -108,7 +107,7 @@ export class Runtime {
       holdSeconds: () => this.#writer.holdSeconds,
       migrate: (database) => this.#migrate(database),
       registerKeys: (database, fingerprints) =>
-        this.#using(database, async (client) => {
+        this.#cluster.pool(database).using(async (client) => {
           for (const fingerprint of fingerprints) await registerKey(client, fingerprint);
         }),
       onPrepared: (highest) => this.#onPrepared(highest),
@@ -419,15 +418,6 @@ export class Runtime {
     } catch (error) {
       this.#cluster.refusals.failed(database, user, error);
       throw error;
-    }
-  }
-
-  async #using(database: DatabaseName, work: (client: PoolClient) => Promise<void>): Promise<void> {
-    const client = await this.#cluster.pool(database).connect();
-    try {
-      await work(client);
-    } finally {
-      client.release();
     }
   }
 }
