@@ -267,13 +267,14 @@ export class AuditTrail {
       this.#sealFrom = 0;
       this.#unsealed = true;
     }
-    const { cluster, server } = this.#deps;
+    const { cluster, server, spool } = this.#deps;
     const { writable } = cluster.state.choice;
     if (!this.#unsealed || writable === null) return;
     let sealed: number;
     do {
       this.#unsealed = false;
-      const next = Math.min(this.#highest + 1, ...this.#open);
+      // What is on the disk now is chained when it is in the database.
+      const next = spool.isEmpty ? Math.min(this.#highest + 1, ...this.#open) : this.#sealFrom;
       sealed = await cluster
         .pool(writable)
         .using((client) => sealEvents(client, server, this.#sealFrom, sealAtMost));
