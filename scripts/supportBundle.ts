@@ -35,7 +35,7 @@ await main(async () => {
   const name = bundleName(of, at);
   const file = await outputFile(options.output, `${name}.tar.gz`);
   const stack = await readStack(of);
-  const redact = redactor(await stackSecrets(of));
+  const redact = redactor(await stackSecrets(stack));
   const parts: CollectedPart[] = [];
   const archive = await makeBundle(bundleParts(stack, options.lines), {
     name,

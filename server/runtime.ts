@@ -1,31 +1,26 @@
 import { join } from "node:path";
-import type { PoolClient } from "pg";
-import type { DatabaseName } from "../core/vocabulary.ts";
 import { Directory } from "./accounts/directory.ts";
 import { Host } from "./alerts/host.ts";
 import { AlertWatch } from "./alerts/watch.ts";
 import { SequenceNumbers } from "./audit/numbers.ts";
 import { AuditSpool } from "./audit/spool.ts";
-import { listStarts } from "./audit/store.ts";
 import { AuditTrail } from "./audit/trail.ts";
+import { CurrentConfiguration } from "./config/current.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
 import { needsRestart } from "./config/reload.ts";
+import { DatabaseSetup } from "./databaseSetup.ts";
 import { Cluster } from "./databases/cluster.ts";
-import type { ConnectionSettings } from "./databases/connection.ts";
 import { Reader } from "./databases/reader.ts";
 import { Witness } from "./databases/witness.ts";
-import { assess, type Health } from "./health.ts";
 import { type App, createApp } from "./http/app.ts";
 import { witnessBody } from "./http/healthRoutes.ts";
 import type { PageFile } from "./http/pages.ts";
 import type { Services } from "./http/services.ts";
-import { type Keyed, keyed } from "./keyed.ts";
+import { LifeEvents } from "./lifeEvents.ts";
 import type { Logger } from "./log.ts";
-import { migrate } from "./migrations/run.ts";
-import { aloneWith } from "./overview/alone.ts";
 import { Monitor } from "./overview/monitor.ts";
+import { OwnState } from "./ownState.ts";
 import { Preparation, type WrongKeyError } from "./preparation.ts";
-import { registerKey } from "./resources/keys.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 import { ServerNames } from "./servers/names.ts";
 import type { RecentLog } from "./support/recentLog.ts";
@@ -51,13 +46,11 @@ export class Runtime {
   readonly #reader: Reader;
   readonly #writer: Writer;
   readonly #preparation: Preparation;
-  #keyed: Keyed;
   readonly #directory: Directory;
-  readonly #numbers: SequenceNumbers;
   readonly #trail: AuditTrail;
-  #hasStarted = false;
-  readonly #unsubscribe: () => void;
-  #configuration: Configuration;
+  readonly #life: LifeEvents;
+  readonly #state: OwnState;
+  readonly #current: CurrentConfiguration;
   #app: App | null = null;
   readonly #scheduler: Scheduler;
   readonly #monitor: Monitor;
@@ -66,8 +59,6 @@ export class Runtime {
   readonly #names: ServerNames;
   readonly #startedAt = Date.now();
   readonly #surroundings: Surroundings;
-  #stopping = false;
-  #last: { readonly key: string; readonly since: number } = { key: "", since: Date.now() };
 
   private constructor(
     path: string,
@@ -77,16 +68,14 @@ export class Runtime {
     log: Logger,
     onWrongKey: (error: WrongKeyError) => void,
   ) {
-    const { config, secrets } = configuration;
+    const { config } = configuration;
     this.#surroundings = surroundings;
     const server = config.server.id;
     this.#path = path;
-    this.#configuration = configuration;
+    this.#current = new CurrentConfiguration(configuration);
     this.#log = log;
     const { witness, numbers, spool } = disk;
     this.#witness = witness;
-    this.#numbers = numbers;
-    this.#keyed = keyed(secrets.encryptionKeys);
     this.#cluster = new Cluster(server, witness, log);
     this.#reader = new Reader(this.#cluster, config.writeHoldSeconds);
     this.#directory = new Directory(this.#reader);
@@ -99,19 +88,25 @@ export class Runtime {
       holdSeconds: () => this.#writer.holdSeconds,
       log,
     });
+    this.#life = new LifeEvents({
+      server,
+      trail: this.#trail,
+      numbers,
+      reader: this.#reader,
+      keyFingerprint: () => this.#current.keyed.cipher.keyId,
+      log,
+    });
+    const setup = new DatabaseSetup({ cluster: this.#cluster, current: this.#current, log });
     this.#preparation = new Preparation({
       server,
       cluster: this.#cluster,
       reader: this.#reader,
       log,
-      keyFingerprints: () => this.#keyed.cipher.keyIds,
+      keyFingerprints: () => this.#current.keyed.cipher.keyIds,
       holdSeconds: () => this.#writer.holdSeconds,
-      migrate: (database) => this.#migrate(database),
-      registerKeys: (database, fingerprints) =>
-        this.#using(database, async (client) => {
-          for (const fingerprint of fingerprints) await registerKey(client, fingerprint);
-        }),
-      onPrepared: (highest) => this.#onPrepared(highest),
+      migrate: (database) => setup.migrate(database),
+      registerKeys: (database, fingerprints) => setup.registerKeys(database, fingerprints),
+      onPrepared: (highest) => this.#life.prepared(highest),
       onWrongKey,
     });
     this.#scheduler = new Scheduler({
@@ -120,16 +115,9 @@ export class Runtime {
       trail: this.#trail,
       log,
       ready: () => this.#preparation.ready,
-      cipher: () => this.#keyed.cipher,
-      auditRetentionDays: () => this.#configuration.config.auditRetentionDays,
-      connection: (database) => {
-        const { config: current, secrets: now } = this.#configuration;
-        return this.#connectionSettings(
-          database,
-          current.postgres.application.user,
-          now.applicationPasswords,
-        );
-      },
+      cipher: () => this.#current.keyed.cipher,
+      auditRetentionDays: () => this.#current.config.auditRetentionDays,
+      connection: (database) => this.#current.applicationConnection(database),
     });
     this.#names = new ServerNames({
       cluster: this.#cluster,
@@ -157,7 +145,15 @@ export class Runtime {
       peers: () => this.#monitor.peers,
       log,
     });
-    this.#unsubscribe = this.#cluster.subscribe(() => void this.health());
+    this.#state = new OwnState({
+      cluster: this.#cluster,
+      config: () => {
+        const { server: own, writeHoldSeconds } = this.#current.config;
+        return { server: own.id, writeHoldSeconds };
+      },
+      ready: () => this.#preparation.ready,
+      log,
+    });
   }
 
   /**
@@ -191,27 +187,6 @@ export class Runtime {
     return runtime;
   }
 
-  /** What this server can do now, and since when. */
-  health(): Health & { readonly since: number } {
-    const now = Date.now();
-    const { config } = this.#configuration;
-    const health = assess({
-      server: config.server.id,
-      state: this.#cluster.state,
-      ready: this.#preparation.ready,
-      stopping: this.#stopping,
-      now,
-      writeHoldSeconds: config.writeHoldSeconds,
-    });
-    const key = `${health.role} ${health.state} ${health.database} ${health.databaseRole}`;
-    if (key !== this.#last.key) {
-      this.#last = { key, since: now };
-      const { role, state, database, databaseRole, timeline } = health;
-      this.#log.info({ role, state, database, databaseRole, timeline }, "state of this server");
-    }
-    return { ...health, since: this.#last.since };
-  }
-
   /** Reads the configuration and its files again; requests go on meanwhile. Keeps the old one if the new is wrong. */
   async reload(): Promise<void> {
     let next: Configuration;
@@ -221,7 +196,7 @@ export class Runtime {
       this.#log.error({ err: error }, "the new configuration is not used");
       return;
     }
-    const fixed = needsRestart(this.#configuration, next);
+    const fixed = needsRestart(this.#current.all, next);
     if (fixed.length > 0) {
       this.#log.error({ entries: fixed }, "the new configuration is not used: these need a restart");
       return;
@@ -236,13 +211,7 @@ export class Runtime {
       this.#log.error({ err: error }, "the new configuration is not used: its certificate does not fit");
       return;
     }
-    const otherKeys =
-      String(next.secrets.encryptionKeys) !== String(this.#configuration.secrets.encryptionKeys);
-    this.#configuration = next;
-    if (otherKeys) {
-      this.#keyed = keyed(next.secrets.encryptionKeys);
-      this.#preparation.again();
-    }
+    if (this.#current.replace(next)) this.#preparation.again();
     this.#writer.holdSeconds = next.config.writeHoldSeconds;
     this.#reader.holdSeconds = next.config.writeHoldSeconds;
     this.#log.level = next.config.logLevel;
@@ -253,9 +222,8 @@ export class Runtime {
 
   /** Accepts no more, finishes what is in flight (at most 10 s), closes everything. */
   async stop(): Promise<void> {
-    if (this.#stopping) return;
-    this.#stopping = true;
-    this.health();
+    if (this.#state.isStopping) return;
+    this.#state.stopping();
     const limit = setTimeout(() => {
       this.#log.warn({ limitMs: stopLimitMs }, "requests in flight are cut");
       this.#app?.server.closeAllConnections();
@@ -268,9 +236,10 @@ export class Runtime {
       await this.#alerts.stop();
       await this.#names.stop();
       this.#monitor.stop();
-      await this.#stopTrail();
+      await this.#life.stopping();
+      await this.#trail.stop();
       await this.#cluster.stop();
-      this.#unsubscribe();
+      this.#state.end();
     } finally {
       clearTimeout(limit);
     }
@@ -278,7 +247,7 @@ export class Runtime {
   }
 
   async #listen(): Promise<void> {
-    const { config, secrets } = this.#configuration;
+    const { config, secrets } = this.#current;
     this.#app = await createApp({
       certificate: secrets.certificate,
       key: secrets.certificateKey,
@@ -289,145 +258,51 @@ export class Runtime {
       pages: this.#surroundings.pages,
       services: () => this.#services(),
     });
-    this.#configureMonitor();
+    this.#monitor.configure(this.#current.monitorSettings);
     await this.#app.listen({ host: config.listen.address, port: config.listen.port });
     this.#connect();
     this.#preparation.start();
     this.#trail.start();
     this.#scheduler.start();
     this.#names.start();
-    this.#alerts.configure(this.#configuration.alerts);
+    this.#alerts.configure(this.#current.all.alerts);
     this.#log.info(
-      { version, port: config.listen.port, keyFingerprint: this.#keyed.cipher.keyId },
+      { version, port: config.listen.port, keyFingerprint: this.#current.keyed.cipher.keyId },
       "listening",
     );
   }
 
-  /** Events begin once the numbers that are in use are known. */
-  async #onPrepared(highestSequence: number): Promise<void> {
-    this.#numbers.skip(highestSequence);
-    if (this.#hasStarted) return;
-    this.#hasStarted = true;
-    const { keyId: keyFingerprint } = this.#keyed.cipher;
-    await this.#recordTask("server.start", { version, node: process.version, keyFingerprint });
-    const others = (await this.#reader.run(listStarts)).value.filter(
-      ({ server }) => server !== this.#configuration.config.server.id,
-    );
-    // Allowed while an upgrade or another key is brought to one server after the other, and worth knowing.
-    for (const other of others) {
-      if (other.version !== version || other.keyFingerprint !== keyFingerprint) {
-        this.#log.warn({ version, keyFingerprint, other }, "another server has another version or key");
-      }
-    }
-  }
-
-  async #stopTrail(): Promise<void> {
-    if (this.#hasStarted) await this.#recordTask("server.stop", { version });
-    await this.#trail.stop();
-  }
-
-  async #recordTask(operation: string, details: Readonly<Record<string, unknown>>): Promise<void> {
-    const actor = `server ${this.#configuration.config.server.id}`;
-    try {
-      await this.#trail.add(
-        { kind: "task", operation, actor, actorId: null, address: null, details },
-        "success",
-      );
-    } catch (error) {
-      this.#log.error({ err: error, operation }, "an audit event could not be recorded");
-    }
-  }
-
   #services(): Services {
     return {
-      config: this.#configuration.config,
+      config: this.#current.config,
       log: this.#log,
       cluster: this.#cluster,
       witness: this.#witness,
       reader: this.#reader,
       writer: this.#writer,
-      ...this.#keyed,
+      ...this.#current.keyed,
       directory: this.#directory,
       trail: this.#trail,
-      adminTokenHashes: this.#configuration.secrets.adminTokenHashes,
+      adminTokenHashes: this.#current.secrets.adminTokenHashes,
       ready: () => this.#preparation.ready,
       readySoon: () => this.#preparation.readySoon(),
       schema: () => this.#preparation.schema,
       monitor: this.#monitor,
       alerts: this.#alerts,
       host: () => {
-        const { certificate, ca } = this.#configuration.secrets;
+        const { certificate, ca } = this.#current.secrets;
         return this.#host.facts(certificate, ca);
       },
       names: this.#names,
       startedAt: this.#startedAt,
-      secrets: () => secretsOf(this.#configuration, this.#keyed),
+      secrets: () => secretsOf(this.#current.all, this.#current.keyed),
       recentLog: () => this.#surroundings.recentLog.text,
-      health: () => this.health(),
+      health: () => this.#state.health(),
     };
   }
 
   #connect(): void {
-    const { config, secrets } = this.#configuration;
-    const { user } = config.postgres.application;
-    this.#cluster.configure({
-      databases: config.databases.map(({ name }) =>
-        this.#connectionSettings(name, user, secrets.applicationPasswords),
-      ),
-      poolSize: config.postgres.poolSize,
-      poolWaitSeconds: Math.max(config.writeHoldSeconds, 1),
-    });
-    this.#configureMonitor();
-  }
-
-  #configureMonitor(): void {
-    const { config, secrets } = this.#configuration;
-    this.#monitor.configure({
-      deployment: config.deployment ?? aloneWith(config),
-      addresses: new Map(config.databases.map(({ name, address, port }) => [name, `${address}:${port}`])),
-      ca: secrets.ca,
-    });
-  }
-
-  #connectionSettings(name: DatabaseName, user: string, passwords: readonly string[]): ConnectionSettings {
-    const { config, secrets } = this.#configuration;
-    const target = config.databases.find((database) => database.name === name);
-    if (target === undefined) throw new Error(`${name}: no such database in this model`);
-    const { database, connectTimeoutSeconds, statementTimeoutSeconds } = config.postgres;
-    return {
-      target,
-      database,
-      user,
-      passwords,
-      ca: secrets.ca,
-      connectTimeoutSeconds,
-      statementTimeoutSeconds,
-      applicationName: `${config.stack}/${config.server.id}`,
-    };
-  }
-
-  async #migrate(database: DatabaseName): Promise<readonly string[]> {
-    const { config, secrets } = this.#configuration;
-    const { user } = config.postgres.migration;
-    const settings = this.#connectionSettings(database, user, secrets.migrationPasswords);
-    const applicationRole = config.postgres.application.user;
-    const context = { applicationRole, keyFingerprint: this.#keyed.cipher.keyId };
-    try {
-      const ran = await migrate(settings, context, this.#log);
-      this.#cluster.refusals.accepted(database, user);
-      return ran;
-    } catch (error) {
-      this.#cluster.refusals.failed(database, user, error);
-      throw error;
-    }
-  }
-
-  async #using(database: DatabaseName, work: (client: PoolClient) => Promise<void>): Promise<void> {
-    const client = await this.#cluster.pool(database).connect();
-    try {
-      await work(client);
-    } finally {
-      client.release();
-    }
+    this.#cluster.configure(this.#current.clusterSettings);
+    this.#monitor.configure(this.#current.monitorSettings);
   }
 }

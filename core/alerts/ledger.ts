@@ -38,7 +38,7 @@ export type NoticeKind = "fired" | "recovered";
 
 export const emptyLedger: Ledger = { incidents: {}, channels: {} };
 
-/** Nobody is told any more of what has been over for so long. */
+/** What has been over for so long is not told any more to who was not told of it; who was is always told of its end. */
 const worthTellingMs = 24 * 3600 * 1000;
 
 /** What decides: the judgements of now and since when they have been the same. */
@@ -111,8 +111,10 @@ export function outstanding(ledger: Ledger, channel: ChannelName, now: number): 
       const told = incident.told[channel];
       if (told === undefined) return [];
       const { recoveredAt } = incident;
-      if (recoveredAt !== null && now - Date.parse(recoveredAt) > worthTellingMs) return [];
-      if (told.fired === null) return [{ incident, kind: "fired", since: incident.firedAt }];
+      if (told.fired === null) {
+        const isOld = recoveredAt !== null && now - Date.parse(recoveredAt) > worthTellingMs;
+        return isOld ? [] : [{ incident, kind: "fired", since: incident.firedAt }];
+      }
       if (recoveredAt === null || told.recovered !== null) return [];
       return [{ incident, kind: "recovered", since: recoveredAt }];
     })

@@ -88,8 +88,9 @@ export function judgeAlerts(watched: Watched, settings: ReadonlyAlertSettings): 
   const all = [
     noWritableDatabase(watched),
     ...watched.servers.map((server) => inactive(server)),
+    // While none accepts writes it is not known which is the standby: an alert of either stays as it is.
     ...watched.databases
-      .filter(({ name }) => watched.databases.length > 1 && name !== (watched.writable ?? "shared"))
+      .filter(({ name }) => watched.databases.length > 1 && name !== watched.writable)
       .flatMap((database) => [
         replicationStopped(watched, database),
         lag(database, settings),
@@ -180,7 +181,7 @@ function slotLost({ name, slot }: WatchedDatabase): Judgement {
   return judgement("slot-lost", name, slot === null ? null : slot.walStatus === "lost", {
     subject: `slot of the ${name} database`,
     problem: "is lost: WAL that its standby needs is gone",
-    remedy: 'Build the standby again: "pulumi config set transition rebuild".',
+    remedy: `Build the standby again: "pulumi config set transition ${name === "read-only" ? "rebuild" : "restore"}".`,
   });
 }
 

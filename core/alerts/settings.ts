@@ -163,6 +163,12 @@ export function isDefault(settings: ReadonlyAlertSettings): boolean {
   return JSON.stringify(alertSettingsSchema.parse(settings)) === JSON.stringify(defaultAlerts);
 }
 
+/** The secrets themselves: what is empty is none, and what everybody's receiver has by itself is known to all. */
+export function alertSecrets({ webhook, mail, snmp }: ReadonlyAlertSettings): readonly string[] {
+  const known = ["", defaultAlerts.snmp.community];
+  return [webhook.url, mail.password, snmp.community].filter((secret) => !known.includes(secret));
+}
+
 /** What of the stack's settings is a secret. */
 const secretPaths = ["alerts.webhook.url", "alerts.mail.password", "alerts.snmp.community"];
 

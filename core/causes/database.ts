@@ -53,12 +53,7 @@ function causesOfStill(database: InactiveDatabase, around: Surroundings): Diagno
     ...slotEvidence(database),
   ];
   return diagnosis(likely, {
-    service: {
-      checked: checked.service,
-      verdict: "ruled out",
-      evidence: ["It answers."],
-      ...startHelp(database, around.stack),
-    },
+    service: runs(database, around.stack),
     replication: {
       checked: checked.replication,
       verdict: likely === null ? "not known" : "likely",
@@ -74,6 +69,16 @@ function causesOfStill(database: InactiveDatabase, around: Surroundings): Diagno
   });
 }
 
+/** What answers is there. */
+function runs(database: InactiveDatabase, stack: string): Judged {
+  return {
+    checked: checked.service,
+    verdict: "ruled out",
+    evidence: ["It answers."],
+    ...startHelp(database, stack),
+  };
+}
+
 const wayEvidence: Readonly<Record<InactiveDatabase["way"], string>> = {
   open: "This server stands beside one database and reaches the other: the way between them is open.",
   "same host": "Both databases are on one host, and this server reaches both.",
@@ -84,12 +89,7 @@ const wayEvidence: Readonly<Record<InactiveDatabase["way"], string>> = {
 function causesOfShut(database: InactiveDatabase, around: Surroundings): Diagnosis {
   const { role, problem, isInTransition } = database;
   return diagnosis("replication", {
-    service: {
-      checked: checked.service,
-      verdict: "ruled out",
-      evidence: ["It answers."],
-      ...startHelp(database, around.stack),
-    },
+    service: runs(database, around.stack),
     replication: {
       checked: checked.replication,
       verdict: "likely",

@@ -6,17 +6,20 @@ export const removed = "[removed]";
 /** A known secret, or a line of one, that is shorter counts as none: it would be found in every text. */
 const shortest = { secret: 4, line: 16 } as const;
 
+/** Names of secrets, with what may stand before them; bounded, so that a long text takes no long time. */
+const name = String.raw`[\w-]{0,40}(?:password|passwd|passphrase|secret|token|authorization|cookie|private_?key|api_?key)`;
+
 /** What looks like a secret whoever's it is, and what stays of it. */
 const patterns: readonly (readonly [pattern: RegExp, stays: string])[] = [
-  [/-----BEGIN ([A-Z ]*)PRIVATE KEY-----[\s\S]*?(?:-----END \1PRIVATE KEY-----|$)/g, removed],
+  [/-----BEGIN ([A-Z ]{0,40})PRIVATE KEY-----[\s\S]*?(?:-----END \1PRIVATE KEY-----|$)/g, removed],
   [/SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+/g, removed],
-  [/\b([a-z][a-z0-9+.-]*:\/\/[^\s:/@"'\\]*:)[^\s@/"'\\]+@/gi, `$1${removed}@`],
+  [/\b([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@"'\\]*:)[^\s@/"'\\]+@/gi, `$1${removed}@`],
   [/\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}/gi, `$1${removed}`],
-  [/\b(password|passwd|passphrase)=(?:'[^']*'|[^\s'"&,;\\]+)/gi, `$1=${removed}`],
-  [
-    /("(?:password|passwd|passphrase|secret|token|authorization|cookie|set-cookie|private_?key|api_?key)"\s*:\s*)"(?:[^"\\]|\\.)*"/gi,
-    `$1"${removed}"`,
-  ],
+  // PGPASSWORD=…, ?access_token=…
+  [new RegExp(String.raw`\b(${name})=(?:'[^']*'|[^\s'"&,;\\]+)`, "gi"), `$1=${removed}`],
+  [new RegExp(String.raw`("${name}"\s*:\s*)"(?:[^"\\]|\\.)*"`, "gi"), `$1"${removed}"`],
+  // The same in JSON that stands in JSON.
+  [new RegExp(String.raw`(\\"${name}\\"\s*:\s*\\")(?:[^"\\]|\\\\.)*`, "gi"), `$1${removed}`],
 ];
 
 /** Takes secrets out of a text. */

@@ -32,9 +32,7 @@ export class Host {
   #expiry(certificate: string, ca: string): string | null {
     const text = `${certificate}\n${ca}`;
     if (text !== this.#certificates.text) {
-      // Of a file with several, the first is the one in use.
-      const ends = [certificate, ca].map((pem) => Date.parse(new X509Certificate(pem).validTo));
-      this.#certificates = { text, expiresAt: new Date(Math.min(...ends)).toISOString() };
+      this.#certificates = { text, expiresAt: earliestEnd([certificate, ca]) };
     }
     return this.#certificates.expiresAt;
   }
@@ -44,6 +42,16 @@ export class Host {
     if (now - this.#disk.at >= diskLookMs)
       this.#disk = { at: now, percent: usedPercent(this.#stateDirectory) };
     return this.#disk.percent;
+  }
+}
+
+/** Of a file with several, the first is the one in use. */
+function earliestEnd(files: readonly string[]): string | null {
+  try {
+    const ends = files.map((pem) => Date.parse(new X509Certificate(pem).validTo));
+    return new Date(Math.min(...ends)).toISOString();
+  } catch {
+    return null; // Not known, and shown as that: connections say what is wrong with them.
   }
 }
 

@@ -32,7 +32,6 @@ export class Leadership {
     askedAt: performance.now(),
   };
   #entitledSince: number | null = null;
-  #database: string | null = null;
 
   constructor(deps: LeadershipDeps) {
     this.#deps = deps;
@@ -66,14 +65,14 @@ export class Leadership {
 
   /** Hands the lease over. */
   async stop(): Promise<void> {
-    const { log } = this.#deps;
+    const { cluster, log } = this.#deps;
     this.#stop.abort();
     await this.#loop;
-    const database = this.#database;
-    if (!this.#lease.isMine || database === null) return;
+    const { writable } = cluster.state.choice;
+    if (!this.#lease.isMine || writable === null) return;
     this.#lease = { ...this.#lease, isMine: false };
     try {
-      await this.#onLease((client) => dropLease(client, this.#holder));
+      await cluster.pool(writable).using((client) => dropLease(client, this.#holder));
     } catch (error) {
       log.info({ err: error }, "the lease of alerts ends by itself");
     }
@@ -84,10 +83,12 @@ export class Leadership {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        this.#database = cluster.state.choice.writable;
-        if (this.#database !== null && ready()) {
+        const { writable } = cluster.state.choice;
+        if (writable !== null && ready()) {
           const askedAt = performance.now();
-          const lease = await this.#onLease((client) => takeLease(client, "alerts", this.#holder, server));
+          const lease = await cluster
+            .pool(writable)
+            .using((client) => takeLease(client, "alerts", this.#holder, server));
           if (lease === "taken") log.info("this server sends the alerts");
           this.#lease = { isMine: lease !== "other", askedAt };
         }
@@ -95,21 +96,6 @@ export class Leadership {
         log.debug({ err: error }, "alerts: the lease could not be asked for");
       }
       await sleep(leaseIntervalMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
-    }
-  }
-
-  async #onLease<T>(work: (client: Parameters<typeof takeLease>[0]) => Promise<T>): Promise<T> {
-    const { cluster } = this.#deps;
-    const { writable } = cluster.state.choice;
-    if (writable === null) throw new Error("no database accepts writes");
-    const client = await cluster.pool(writable).connect();
-    let broken = true;
-    try {
-      const value = await work(client);
-      broken = false;
-      return value;
-    } finally {
-      client.release(broken);
     }
   }
 }

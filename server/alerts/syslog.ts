@@ -37,9 +37,11 @@ async function sendDatagram(host: string, port: number, message: Buffer): Promis
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
       // Connected, so that a closed port is told where the network tells it.
-      socket.connect(port, address, () => {
-        socket.send(message, (error) => (error ? reject(error) : setTimeout(resolve, 100)));
-      });
+      // The types leave out what it is called with where there is no way there.
+      socket.connect(port, address, ((error?: Error) => {
+        if (error !== undefined) return reject(error);
+        socket.send(message, (failure) => (failure ? reject(failure) : setTimeout(resolve, 100)));
+      }) as () => void);
     });
   } finally {
     socket.close();

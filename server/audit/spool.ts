@@ -11,6 +11,9 @@ export class SpoolUnavailable extends Error {
   }
 }
 
+/** A file that is longer is closed: each is read into memory as a whole. */
+const segmentBytes = 4 * 1024 * 1024;
+
 /**
  * Events on the server's own disk, until they are in the database. One JSON object a line, in files that are deleted
  * once everything in them has been forwarded. What `append` has resolved for survives a crash.
@@ -23,6 +26,8 @@ export class AuditSpool {
   readonly #segments: { readonly path: string; readonly bytes: number }[] = [];
   #current: { readonly path: string; readonly file: FileHandle; bytes: number } | null = null;
   #number = 0;
+  /** Of what writes and closes one comes after the other: a file that is being written is not closed and read. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(directory: string, maxBytes: number, log: Logger) {
     this.#directory = directory;
@@ -54,17 +59,22 @@ export class AuditSpool {
   }
 
   /**
-   * Appends events; they are on disk when it resolves. One call at a time.
+   * Appends events; they are on disk when it resolves.
    *
    * @throws SpoolUnavailable
    */
-  async append(events: readonly AuditEvent[]): Promise<void> {
+  append(events: readonly AuditEvent[]): Promise<void> {
+    return this.#inTurn(() => this.#append(events));
+  }
+
+  async #append(events: readonly AuditEvent[]): Promise<void> {
     const text = events.map((event) => `${JSON.stringify(event)}\n`).join("");
     const bytes = Buffer.byteLength(text);
     if (this.bytes + bytes > this.#maxBytes) {
       throw new SpoolUnavailable(`the audit spool is full: ${this.bytes} of ${this.#maxBytes} bytes`);
     }
     try {
+      if (this.#current !== null && this.#current.bytes >= segmentBytes) await this.#close();
       this.#current ??= await this.#create();
       await this.#current.file.appendFile(text);
       this.#current.bytes += bytes;
@@ -83,7 +93,7 @@ export class AuditSpool {
     readonly events: readonly AuditEvent[];
     readonly remove: () => Promise<void>;
   } | null> {
-    if (this.#segments.length === 0) await this.#close();
+    if (this.#segments.length === 0) await this.close();
     const [segment] = this.#segments;
     if (segment === undefined) return null;
     const lines = (await readFile(segment.path, "utf8")).split("\n");
@@ -111,8 +121,15 @@ export class AuditSpool {
     return highest;
   }
 
-  async close(): Promise<void> {
-    await this.#close();
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#close());
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    // Whoever asked for it is told of its failure.
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 
   #parse(path: string, line: string): AuditEvent[] {
@@ -147,7 +164,10 @@ export class AuditSpool {
     const current = this.#current;
     if (current === null) return;
     this.#current = null;
-    this.#segments.push({ path: current.path, bytes: (await stat(current.path)).size });
-    await current.file.close();
+    try {
+      this.#segments.push({ path: current.path, bytes: (await stat(current.path)).size });
+    } finally {
+      await current.file.close();
+    }
   }
 }

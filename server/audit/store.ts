@@ -139,6 +139,41 @@ export interface AuditPage {
   readonly next: AuditPlace | null;
 }
 
+const comparable = ["kind", "server", "actor", "operation", "outcome", "object"] as const;
+
+/**
+ * The question for a page. Only what is asked for stands in it: a condition that may also be none takes its index from
+ * PostgreSQL, and a page far back would then take as long as all before it.
+ */
+export function pageQuery(
+  filter: AuditFilter,
+  limit: number,
+  after: AuditPlace | null,
+): { readonly text: string; readonly values: unknown[] } {
+  const values: unknown[] = [];
+  const bound = (value: unknown): string => `$${values.push(value)}`;
+  const { from, to } = filter;
+  const conditions = [
+    ...comparable.flatMap((column) =>
+      filter[column] === undefined ? [] : [`a.${column} = ${bound(filter[column])}`],
+    ),
+    ...(from === undefined ? [] : [`a.at >= ${bound(from)}::timestamptz`]),
+    ...(to === undefined ? [] : [`a.at < ${bound(to)}::timestamptz`]),
+    ...(after === null
+      ? []
+      : [
+          `(a.at, a.server, a.sequence) < (${bound(after[0])}::timestamptz, ${bound(after[1])}::text, ${bound(after[2])}::bigint)`,
+        ]),
+  ];
+  const text = `select a.server, a.sequence::float8 as sequence, a.id, ${utc("a.at", "at")}, a.kind, a.operation, a.outcome,
+             a.actor, a.actor_id as "actorId", a.object, a.object_name as "objectName", a.address, a.details,
+             encode(c.hash, 'hex') as hash
+           from vault.audit_events a left join vault.audit_chain c using (server, sequence)
+           where ${["true", ...conditions].join(" and ")}
+           order by a.at desc, a.server desc, a.sequence desc limit ${bound(limit + 1)}`;
+  return { text, values };
+}
+
 /** The newest events first. */
 export async function listEvents(
   client: ClientBase,
@@ -146,35 +181,13 @@ export async function listEvents(
   limit: number,
   after: AuditPlace | null,
 ): Promise<AuditPage> {
-  const { rows } = await client.query<StoredEvent>({
-    name: "list-audit",
-    text: `select a.server, a.sequence::float8 as sequence, a.id, ${utc("a.at", "at")}, a.kind, a.operation, a.outcome,
-             a.actor, a.actor_id as "actorId", a.object, a.object_name as "objectName", a.address, a.details,
-             encode(c.hash, 'hex') as hash
-           from vault.audit_events a left join vault.audit_chain c using (server, sequence)
-           where ($1::text is null or a.kind = $1) and ($2::text is null or a.server = $2)
-             and ($3::text is null or a.actor = $3) and ($4::text is null or a.operation = $4)
-             and ($5::text is null or a.outcome = $5) and ($6::text is null or a.object = $6)
-             and ($7::timestamptz is null or a.at >= $7) and ($8::timestamptz is null or a.at < $8)
-             and ($9::timestamptz is null or (a.at, a.server, a.sequence) < ($9, $10::text, $11::bigint))
-           order by a.at desc, a.server desc, a.sequence desc limit $12`,
-    values: [
-      ...[filter.kind, filter.server, filter.actor, filter.operation, filter.outcome, filter.object].map(
-        orNull,
-      ),
-      ...[filter.from, filter.to].map(orNull),
-      ...(after ?? [null, null, null]),
-      limit + 1,
-    ],
-  });
+  const { rows } = await client.query<StoredEvent>(pageQuery(filter, limit, after));
   const items = rows.slice(0, limit);
   const last = items.at(-1);
   const next =
     rows.length > limit && last !== undefined ? ([last.at, last.server, last.sequence] as const) : null;
   return { items, next };
 }
-
-const orNull = (value: string | undefined): string | null => value ?? null;
 
 /** Of one server: how many events there are, and what is wrong with its chain. */
 export interface Verification {
@@ -186,10 +199,26 @@ export interface Verification {
   readonly unrecorded: readonly string[];
 }
 
-/** Recomputes the chain of every server. */
-export async function verifyEvents(client: ClientBase): Promise<readonly Verification[]> {
+/**
+ * Recomputes the chain of every server.
+ *
+ * @param atMostSeconds how long that may take: longer than other statements
+ */
+export async function verifyEvents(
+  client: ClientBase,
+  atMostSeconds: number,
+): Promise<readonly Verification[]> {
+  // In a transaction: else the limit would hold for whoever borrows the connection next.
+  await client.query("begin read only");
+  await client.query(`set local statement_timeout = '${atMostSeconds}s'`);
   const { rows } = await client.query<Verification>(
-    `select server, (select count(*)::int from vault.audit_events a where a.server = s.server) as events,
+    Object.assign({ text: verificationSql }, { query_timeout: (atMostSeconds + 1) * 1000 }),
+  );
+  await client.query("commit");
+  return rows;
+}
+
+const verificationSql = `select server, (select count(*)::int from vault.audit_events a where a.server = s.server) as events,
             (select count(*)::int from vault.audit_chain c where c.server = s.server) as chained,
             coalesce(f.problems, '[]') as problems, coalesce(f.unrecorded, '[]') as unrecorded
      from (select distinct server from vault.audit_chain) s
@@ -199,7 +228,4 @@ export async function verifyEvents(client: ClientBase): Promise<readonly Verific
        from (select v.*, row_number() over (partition by v.is_problem order by v.place, v.sequence) as number
              from vault.verify_audit(s.server) v) v
        where v.number <= 100) f
-     order by server`,
-  );
-  return rows;
-}
+     order by server`;

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PoolClient } from "pg";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { Cluster } from "../databases/cluster.ts";
 import { classifyFailure } from "../databases/errors.ts";
@@ -167,7 +166,7 @@ export class AuditTrail {
     const target = this.#target();
     if (target === "wait" || target === "refuse" || Date.now() < this.#directAgainAt) return false;
     const giveUp = new AbortController();
-    const insert = this.#using(target, (client) => insertEvents(client, events)).then(
+    const insert = this.#insert(target, events).then(
       () => true,
       (error: unknown) => {
         if (error instanceof NumberTaken) this.#taken(error);
@@ -227,7 +226,7 @@ export class AuditTrail {
       for (let start = 0; start < events.length; start += maxBatch) {
         const batch = events.slice(start, start + maxBatch);
         try {
-          await this.#using(writable, (client) => insertEvents(client, batch));
+          await this.#insert(writable, batch);
         } catch (error) {
           if (!(error instanceof NumberTaken)) throw error;
           this.#taken(error);
@@ -249,6 +248,14 @@ export class AuditTrail {
     }
   }
 
+  /** A number that is taken says nothing against the connection. */
+  async #insert(database: DatabaseName, events: readonly AuditEvent[]): Promise<void> {
+    await this.#deps.cluster.pool(database).using(
+      (client) => insertEvents(client, events),
+      (error) => error instanceof NumberTaken,
+    );
+  }
+
   #taken(error: NumberTaken): void {
     this.#deps.log.error({ err: error }, error.message);
     this.#deps.numbers.skip(Math.max(...error.sequences));
@@ -260,33 +267,19 @@ export class AuditTrail {
       this.#sealFrom = 0;
       this.#unsealed = true;
     }
-    const { cluster, server } = this.#deps;
+    const { cluster, server, spool } = this.#deps;
     const { writable } = cluster.state.choice;
     if (!this.#unsealed || writable === null) return;
     let sealed: number;
     do {
       this.#unsealed = false;
-      const next = Math.min(this.#highest + 1, ...this.#open);
-      sealed = await this.#using(writable, (client) =>
-        sealEvents(client, server, this.#sealFrom, sealAtMost),
-      );
+      // What is on the disk now is chained when it is in the database.
+      const next = spool.isEmpty ? Math.min(this.#highest + 1, ...this.#open) : this.#sealFrom;
+      sealed = await cluster
+        .pool(writable)
+        .using((client) => sealEvents(client, server, this.#sealFrom, sealAtMost));
       if (sealed < sealAtMost) this.#sealFrom = next;
     } while (sealed === sealAtMost);
-  }
-
-  async #using<T>(database: DatabaseName, work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#deps.cluster.pool(database).connect();
-    let broken = true;
-    try {
-      const value = await work(client);
-      broken = false;
-      return value;
-    } catch (error) {
-      broken = !(error instanceof NumberTaken);
-      throw error;
-    } finally {
-      client.release(broken);
-    }
   }
 }
 

@@ -56,6 +56,29 @@ export class DatabasePool {
     }
   }
 
+  /**
+   * Borrows a connection for `work`. After an error it is closed, which also ends what still runs on it.
+   *
+   * @param isClean whether an error leaves the connection as good as it was
+   */
+  async using<T>(
+    work: (client: pg.PoolClient) => Promise<T>,
+    isClean: (error: unknown) => boolean = () => false,
+  ): Promise<T> {
+    const client = await this.connect();
+    let broken = true;
+    try {
+      const value = await work(client);
+      broken = false;
+      return value;
+    } catch (error) {
+      broken = !isClean(error);
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
   /** Opens the few connections that are kept ready. Failure is no news: the watcher reports it. */
   async warm(): Promise<void> {
     if (this.#warming || this.#pool.ending) return;

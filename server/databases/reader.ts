@@ -73,17 +73,6 @@ export class Reader {
   }
 
   async #attempt<T>(database: DatabaseName, work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#cluster.pool(database).connect();
-    let broken = true;
-    try {
-      const value = await work(client);
-      broken = false;
-      return value;
-    } catch (error) {
-      broken = classifyFailure(error) !== "contention";
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+    return await this.#cluster.pool(database).using(work, (error) => classifyFailure(error) === "contention");
   }
 }

@@ -86,6 +86,11 @@ const verificationSchema = z.object({
   ),
 });
 
+/** An export is sent as it is read. */
+const longestExportSeconds = 3600;
+/** The gateway waits 60 s for the first byte (`core/render/haproxy.ts`). */
+const longestVerificationSeconds = 58;
+
 const read = { access: "audit.read", needsVault: true } as const;
 
 /** The audit: read, exported, verified; never changed. */
@@ -113,6 +118,7 @@ export function auditOperations(api: Operations, services: () => Services): void
     id: "exportAudit",
     summary: "All events that fit, as CSV or JSON lines, the newest first",
     query: exportSchema,
+    longestSeconds: longestExportSeconds,
     answers: {
       200: { description: "One event a line", contentType: "application/x-ndjson", schema: z.string() },
     },
@@ -131,9 +137,12 @@ export function auditOperations(api: Operations, services: () => Services): void
     path: "/api/audit/verification",
     id: "verifyAudit",
     summary: "Recompute the chain of every server: shows events that were changed or removed",
+    longestSeconds: longestVerificationSeconds,
     answers: { 200: { description: "By server", schema: verificationSchema } },
     handle: async ({ reply }) => {
-      const { value, database } = await services().reader.run(verifyEvents);
+      const { value, database } = await services().reader.run((client) =>
+        verifyEvents(client, longestVerificationSeconds - 2),
+      );
       return from(reply, database).send({ servers: value });
     },
   });

@@ -84,14 +84,17 @@ export class Operations {
       url: path.replace(/\{(\w+)\}/g, ":$1"),
       config: { access, needsVault, ...(operation.audit === undefined ? {} : { audit: operation.audit }) },
       ...(longestSeconds === undefined ? {} : { handlerTimeout: longestSeconds * 1000 }),
-      handler: async (request, reply) =>
-        handle({
+      handler: async (request, reply) => {
+        // By itself a connection on which nothing moves ends earlier.
+        if (longestSeconds !== undefined) request.raw.socket.setTimeout((longestSeconds + 5) * 1000);
+        return handle({
           params: validate(operation.params ?? nothing, request.params) as z.output<P>,
           query: validate(operation.query ?? nothing, request.query) as z.output<Q>,
           body: (operation.body === undefined ? {} : validate(operation.body, request.body)) as z.output<B>,
           request,
           reply,
-        }),
+        });
+      },
     });
   }
 }

@@ -157,15 +157,17 @@ export class Metrics {
       "Whether this is the database that accepts writes",
       ["database"],
       ({ overview }, set) => {
-        for (const { name } of overview.databases) set({ database: name }, name === overview.writable);
+        for (const { name, observedAt } of overview.databases)
+          if (observedAt !== null) set({ database: name }, name === overview.writable);
       },
     );
     this.#gauge("pg_continuity_findings", "Things that are not as declared", [], ({ overview }, set) =>
       set({}, overview.findings.length),
     );
-    this.#gauge("pg_continuity_transition_running", "Whether a transition runs", [], ({ overview }, set) =>
-      set({}, overview.transition !== null),
-    );
+    this.#gauge("pg_continuity_transition_running", "Whether a transition runs", [], ({ overview }, set) => {
+      // Only a database can tell.
+      if (overview.databases.some(({ lsn }) => lsn !== null)) set({}, overview.transition !== null);
+    });
   }
 
   #alerts(): void {

@@ -1,7 +1,7 @@
 import { type Kysely, type Migration, sql } from "kysely";
 import type { Pool } from "pg";
 import { accounts } from "./accounts.ts";
-import { audit, fasterVerification } from "./audit.ts";
+import { audit, fasterRetention, fasterVerification } from "./audit.ts";
 import { rotation } from "./rotation.ts";
 import { schedule } from "./schedule.ts";
 import { serverNames } from "./serverNames.ts";
@@ -28,6 +28,7 @@ export function migrations(context: MigrationContext): Record<string, Migration>
     "0007-schedule": { up: (db) => schedule(db, context.applicationRole, context.pool) },
     "0008-server-names": { up: (db) => serverNames(db, context.applicationRole) },
     "0009-faster-verification": { up: fasterVerification },
+    "0010-faster-retention": { up: fasterRetention },
   };
 }
 

@@ -60,7 +60,7 @@ function neighbours(input: OverviewInput, { databases, servers }: Tiles): readon
         isReached: servers.some((tile) => tile.name === name) && answerOf(input, name) !== null,
       })),
     ...databases.map(({ name, role, address }) => {
-      const [host = ""] = address.split(":");
+      const host = address.slice(0, address.lastIndexOf(":"));
       return {
         label: databaseLabel(name),
         host: host === `${name}-database` ? "" : host,
@@ -109,7 +109,9 @@ function causesOfDatabase(
   const { name, role, detail } = tile;
   const { writable } = input.cluster.choice;
   const label = databaseLabel(name);
-  const source = writable === null || writable === name ? undefined : input.details.get(writable);
+  const asked = writable === null || writable === name ? undefined : input.details.get(writable);
+  // A look from before a promotion tells nothing of who is fed now.
+  const source = asked?.inRecovery === false ? asked : undefined;
   const slotName = input.deployment.databases.find((node) => node.name === name)?.slot;
   const other = tiles.databases.find((candidate) => candidate.name !== name);
   const database: InactiveDatabase = {
@@ -122,7 +124,8 @@ function causesOfDatabase(
     place: placeOf(others, label),
     writable,
     isFollowing: following(input, tile, source),
-    isFollowed: other === undefined ? null : followed(input, tile, input.details.get(other.name)),
+    // What was a standby a moment ago may have been promoted since.
+    isFollowed: other?.role === "standby" ? followed(input, tile, input.details.get(other.name)) : null,
     slot:
       source === undefined
         ? undefined

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type pg from "pg";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import type { Cipher } from "../crypto/cipher.ts";
@@ -52,7 +51,7 @@ export class Scheduler {
     await this.#end();
     if (database === undefined) return;
     try {
-      await this.#using(database, (client) => dropLease(client, this.#holder));
+      await this.#deps.cluster.pool(database).using((client) => dropLease(client, this.#holder));
     } catch (error) {
       this.#deps.log.info({ err: error }, "the lease of scheduled work ends by itself");
     }
@@ -87,9 +86,9 @@ export class Scheduler {
     // What was read again meanwhile, passwords and certificates above all, holds for this work too.
     if (this.#work !== null && this.#work.connection !== this.#connection(writable)) await this.#end();
     const askedAt = Date.now();
-    const lease = await this.#using(writable, (client) =>
-      takeLease(client, "schedule", this.#holder, server),
-    );
+    const lease = await cluster
+      .pool(writable)
+      .using((client) => takeLease(client, "schedule", this.#holder, server));
     if (lease === "other") return await this.#end();
     this.#renewedAt = askedAt;
     this.#work ??= await this.#begin(writable);
@@ -101,9 +100,9 @@ export class Scheduler {
   }
 
   async #begin(database: DatabaseName): Promise<Work> {
-    const { log, server } = this.#deps;
+    const { cluster, log, server } = this.#deps;
     // Nobody else works: what is locked was left by a server that died.
-    await this.#using(database, (client) =>
+    await cluster.pool(database).using((client) =>
       client.query(
         `select graphile_worker.force_unlock_workers(array(
            select distinct locked_by from graphile_worker.jobs where locked_by is not null))`,
@@ -139,27 +138,17 @@ export class Scheduler {
     const subject = { kind: "task", operation: `task.${name}`, actor, actorId: null, address: null } as const;
     const open = await trail.begin(subject);
     try {
-      const details = await this.#using(database, (client) =>
-        task.run({ client, cluster, cipher: cipher(), server, auditRetentionDays: auditRetentionDays() }),
-      );
+      const details = await cluster
+        .pool(database)
+        .using((client) =>
+          task.run({ client, cluster, cipher: cipher(), server, auditRetentionDays: auditRetentionDays() }),
+        );
       await trail.record(open.finished("success", { details }));
     } catch (error) {
       log.warn({ err: error, task: name }, "scheduled work failed; tried again later");
       const reason = error instanceof Error ? error.message : String(error);
       await trail.record(open.finished("failed", { details: { reason } }));
       throw error;
-    }
-  }
-
-  async #using<T>(database: DatabaseName, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#deps.cluster.pool(database).connect();
-    let broken = true;
-    try {
-      const value = await work(client);
-      broken = false;
-      return value;
-    } finally {
-      client.release(broken);
     }
   }
 }

@@ -26,6 +26,7 @@ export interface Task {
 const keysKeptHours = 24;
 const samplesKeptDays = 7;
 const namedAtMost = 20;
+const removedAtOnce = 10_000;
 
 export const tasks = {
   "rotation-reminder": {
@@ -43,11 +44,16 @@ export const tasks = {
     schedule: "10 3 * * *",
     summary: "Remove audit events that are older than they are kept",
     run: async ({ client, auditRetentionDays }) => {
-      const { rows } = await client.query<{ removed: string }>(
-        "select vault.prune_audit(now() - make_interval(days => $1)) as removed",
-        [auditRetentionDays],
-      );
-      return { removed: Number(rows[0]?.removed ?? 0), keptDays: auditRetentionDays };
+      const prune = async (): Promise<number> => {
+        const { rows } = await client.query<{ removed: string }>(
+          "select vault.prune_audit(now() - make_interval(days => $1)) as removed",
+          [auditRetentionDays],
+        );
+        return Number(rows[0]?.removed ?? 0);
+      };
+      let removed = 0;
+      for (let part = await prune(); part > 0; part = await prune()) removed += part;
+      return { removed, keptDays: auditRetentionDays };
     },
   },
   "health-sample": {
@@ -84,17 +90,12 @@ export const tasks = {
     schedule: "23 * * * *",
     summary: "Remove idempotency keys, ended sessions and samples that nobody needs any more",
     run: async ({ client }) => {
-      const remove = async (statement: string) => (await client.query(statement)).rowCount ?? 0;
+      const remove = (table: string, time: string, kept: string) =>
+        removeAll(client, `vault.${table}`, `${time} < now() - interval '${kept}'`);
       return {
-        idempotencyKeys: await remove(
-          `delete from vault.idempotency_keys where created_at < now() - interval '${keysKeptHours} hours'`,
-        ),
-        endedSessions: await remove(
-          "delete from vault.ended_sessions where ended_at < now() - interval '1 day'",
-        ),
-        healthSamples: await remove(
-          `delete from vault.health_samples where at < now() - interval '${samplesKeptDays} days'`,
-        ),
+        idempotencyKeys: await remove("idempotency_keys", "created_at", `${keysKeptHours} hours`),
+        endedSessions: await remove("ended_sessions", "ended_at", "1 day"),
+        healthSamples: await remove("health_samples", "at", `${samplesKeptDays} days`),
       };
     },
   },
@@ -102,6 +103,16 @@ export const tasks = {
 
 export type TaskName = keyof typeof tasks;
 export const taskNames = Object.keys(tasks) as [TaskName, ...TaskName[]];
+
+/** Removes rows some at a time: of all at once a statement could take longer than it may, and never come to an end. */
+async function removeAll(client: PoolClient, table: string, condition: string): Promise<number> {
+  const statement = `delete from ${table}
+    where ctid = any(array(select ctid from ${table} where ${condition} limit ${removedAtOnce})) and ${condition}`;
+  let removed = 0;
+  for (let part = removedAtOnce; part === removedAtOnce; removed += part)
+    part = (await client.query(statement)).rowCount ?? 0;
+  return removed;
+}
 
 async function inTransaction<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
   await client.query("begin");

@@ -45,10 +45,5 @@ export function supportParts(services: Services): readonly BundlePart[] {
 async function settingsOf({ cluster }: Services, name: DatabaseName): Promise<unknown> {
   const { reachable, problem } = cluster.view(name);
   if (!reachable) throw new Error(`the ${name} database cannot be asked (${problem ?? "no reason known"})`);
-  const client = await cluster.pool(name).connect();
-  try {
-    return (await client.query(settingsSql)).rows;
-  } finally {
-    client.release();
-  }
+  return (await cluster.pool(name).using((client) => client.query(settingsSql))).rows;
 }

@@ -1,3 +1,4 @@
+import { alertSecrets } from "../../core/alerts/settings.ts";
 import type { Configuration } from "../config/load.ts";
 import type { Keyed } from "../keyed.ts";
 
@@ -12,6 +13,6 @@ export function secretsOf({ secrets, alerts }: Configuration, { gatewayTokens }:
     ...adminTokenHashes.map((hash) => hash.toString("hex")),
     certificateKey,
     ...gatewayTokens,
-    ...[alerts.webhook.url, alerts.mail.password, alerts.snmp.community].filter((secret) => secret !== ""),
+    ...alertSecrets(alerts),
   ];
 }

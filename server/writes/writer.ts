@@ -85,19 +85,11 @@ export class Writer {
   }
 
   async #attempt(database: DatabaseName, request: WriteRequest): Promise<WriteResult> {
-    const client = await this.#cluster.pool(database).connect();
-    let broken = true;
-    try {
-      const result = await transact(client, database, request);
-      broken = false;
-      return result;
-    } catch (error) {
-      // An orderly refusal leaves the connection clean; after anything else it is closed, which also rolls back.
-      broken = error instanceof TransactionFailure;
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+    // An orderly refusal leaves the connection clean; after anything else it is closed, which also rolls back.
+    return await this.#cluster.pool(database).using(
+      (client) => transact(client, database, request),
+      (error) => !(error instanceof TransactionFailure),
+    );
   }
 
   async #target(deadline: number, outcomeUnknown: boolean, cause: unknown): Promise<DatabaseName> {

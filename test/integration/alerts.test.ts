@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ServerName } from "../../core/vocabulary.ts";
+import { sendTest } from "../../scripts/alerts/sendTest.ts";
 import type { Overview } from "../../server/overview/schema.ts";
 import { WebhookReceiver } from "../support/receivers.ts";
-import { until } from "../support/serverPostgres.ts";
+import { freePort, until } from "../support/serverPostgres.ts";
 import type { ServerProcess } from "../support/serverProcess.ts";
 import { ServerWorld } from "../support/serverWorld.ts";
 
@@ -76,6 +77,28 @@ describe("the alerts of three servers", { timeout: 120_000 }, () => {
       body: { channels: [{ channel: "webhook", problem: null }] },
     });
     expect(told("TEST")).toBe(1);
+  });
+
+  test("the command has the first server that answers send one; a channel that fails is named with its reason", async () => {
+    const access = { caCertificate: world.options.authority.ca, adminToken: world.options.token };
+    const at = (name: ServerName, port = of(name).port) => ({
+      ...{ name, node: name, published: { address: "127.0.0.1", port } },
+    });
+    const before = told("TEST");
+    const report = await sendTest([at("secondary", await freePort()), at("primary")], access);
+    expect(report).toEqual({ server: "primary", channels: [{ channel: "webhook", problem: null }] });
+    expect(told("TEST")).toBe(before + 1);
+    receiver.status = 503;
+    expect(await sendTest([at("primary")], access)).toMatchObject({
+      channels: [{ problem: "the receiver answered HTTP 503" }],
+    });
+    receiver.status = 200;
+    await expect(sendTest([at("primary", await freePort())], access)).rejects.toThrow(
+      /^no server answers: primary \(connect ECONNREFUSED/,
+    );
+    await expect(sendTest([at("primary")], { ...access, adminToken: "x".repeat(43) })).rejects.toThrow(
+      "the primary server has sent nothing: 401, The token is not known, has expired or was withdrawn.",
+    );
   });
 
   test("the loss of the server that sends is told once, and so is its return", async () => {

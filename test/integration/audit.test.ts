@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { pageQuery } from "../../server/audit/store.ts";
 import { until } from "../support/serverPostgres.ts";
 import type { ServerProcess } from "../support/serverProcess.ts";
 import { ServerWorld } from "../support/serverWorld.ts";
@@ -249,6 +250,42 @@ describe.sequential("the audit", { timeout: 60_000 }, () => {
     expect(Date.now() - startedAt).toBeLessThan(3000);
     expect(servers).toContainEqual({
       ...{ server: "many", events: 40_000, chained: 40_000, problems: [], unrecorded: [] },
+    });
+  });
+
+  test("of tens of thousands a page far back is found by the index, and the export has all", async () => {
+    const last = (await list(readOnly, "&server=read-only")).at(-1);
+    const { text, values } = pageQuery({}, 100, [new Date().toISOString(), "many", 20_000]);
+    const literal = values.reduce<string>(
+      (sql, value, index) =>
+        sql.replaceAll(`$${index + 1}`, typeof value === "number" ? `${value}` : `'${value}'`),
+      text,
+    );
+    const plan = (await world.postgres.sql("read-only", `explain ${literal}`, "vault")).join("\n");
+    expect(plan).toMatch(/Index Cond: \(ROW\(at, server, sequence\) < ROW/);
+    const lines = (await readOnly.text("/api/audit/export")).trim().split("\n");
+    expect(lines.length).toBeGreaterThan(40_000);
+    expect(lines.some((line) => line.includes(`"sequence":${last?.sequence},`))).toBe(true);
+  });
+
+  test("the retention removes tens of thousands within seconds, some at a time, and the rest stays proven", async () => {
+    await world.postgres.sql(
+      "read-only",
+      `insert into vault.audit_events (server, sequence, id, at, kind, operation, outcome, actor, details)
+       select 'old', n, gen_random_uuid(), now() - make_interval(days => case when n <= 45000 then 500 else 0 end),
+         'resource', 'resource.reveal', 'success', 'load', '{}'
+       from generate_series(1, 45100) n;
+       select vault.seal_audit('old', 0, 100000)`,
+      "vault",
+    );
+    const prune = async () => {
+      const sql = "set statement_timeout = '3s'; select vault.prune_audit(now() - interval '400 days')";
+      return Number((await world.postgres.sql("read-only", sql, "vault")).at(-1));
+    };
+    expect([await prune(), await prune(), await prune(), await prune()]).toEqual([20_001, 20_000, 4999, 0]);
+    const { servers } = (await readOnly.send("GET", "/api/audit/verification")).body;
+    expect(servers).toContainEqual({
+      ...{ server: "old", events: 100, chained: 101, problems: [], unrecorded: [] },
     });
   });
 

@@ -57,6 +57,16 @@ describe("a full deployment", () => {
     });
   });
 
+  it("says by the command for alerts that nobody is told yet", async () => {
+    const { exitCode, all } = await deployment.script("scripts/alerts.ts", ["test"]);
+    expect([exitCode, all]).toEqual([
+      1,
+      "error: the primary server has sent nothing: 409, No channel is configured for alerts (docs/alerts.md).",
+    ]);
+    const other = await deployment.script("scripts/alerts.ts", ["test", "--server", "third"]);
+    expect([other.exitCode, other.all]).toEqual([1, expect.stringContaining("Allowed choices are primary")]);
+  });
+
   it("streams over TLS, through its slot", async () => {
     const sql = `SELECT a.usename, a.state, t.ssl, t.version >= 'TLSv1.2', s.slot_name, s.active
       FROM pg_stat_replication a JOIN pg_stat_ssl t USING (pid) JOIN pg_replication_slots s ON s.active_pid = a.pid`;

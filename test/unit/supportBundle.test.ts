@@ -1,28 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
-import { extract } from "tar-stream";
 import { describe, expect, test } from "vitest";
+import { alertSecrets, alertSettingsSchema } from "../../core/alerts/settings.ts";
 import { bundleName, longestFile, makeBundle } from "../../core/supportBundle/archive.ts";
 import { redactor, removed, withoutEnvironments } from "../../core/supportBundle/redact.ts";
 import { formsOf } from "../../core/supportBundle/secretForms.ts";
+import { secretsOfStack } from "../../core/supportBundle/stackSecrets.ts";
 import { textOfFrames } from "../../scripts/supportBundle/container.ts";
 import { RecentLog } from "../../server/support/recentLog.ts";
+import { filesOf } from "../support/supportBundle.ts";
 
 const token = "Zm9vYmFyLXRoaXMtaXMtYS10b2tlbi1vZi0zMi1ieXRlcw";
 const base64 = (text: string) => Buffer.from(text).toString("base64");
-
-async function filesOf(archive: Buffer): Promise<ReadonlyMap<string, string>> {
-  const files = new Map<string, string>();
-  const reader = extract();
-  reader.end(gunzipSync(archive));
-  for await (const entry of reader) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(Buffer.from(chunk as Uint8Array));
-    files.set(entry.header.name, Buffer.concat(chunks).toString());
-  }
-  return files;
-}
 
 describe("redaction", () => {
   test.each<[string, string]>([
@@ -72,6 +61,10 @@ describe("redaction", () => {
     ["one in a URL", "postgresql://me:geheim@host/db", `postgresql://me:${removed}@host/db`],
     ["a header", "authorization: Bearer abcdefgh.ijk", `authorization: Bearer ${removed}`],
     ["a field of JSON", '{"token":"a\\"b","x":1}', `{"token":"${removed}","x":1}`],
+    ["a variable of an environment", "PGPASSWORD=abc POSTGRES_PASSWORD='a b'", `PGPASSWORD=${removed} POSTGRES_PASSWORD=${removed}`],
+    ["a parameter of a URL", "/x?access_token=abc&b=1", `/x?access_token=${removed}&b=1`],
+    ["a field with a longer name", '{"client_secret": "a","adminToken":"b"}', `{"client_secret": "${removed}","adminToken":"${removed}"}`],
+    ["a field of JSON within JSON", String.raw`{"msg":"{\"password\":\"abc\",\"x\":1}"}`, String.raw`{"msg":"{\"password\":\"${removed}\",\"x\":1}"}`],
     ["a verifier", "PASSWORD 'SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy'", `PASSWORD '${removed}'`],
     [
       "a private key, also one that is cut off",
@@ -81,6 +74,15 @@ describe("redaction", () => {
   ])("should take out what looks like %s", (_, text, expected) => {
     expect(redactor([])(text)).toBe(expected);
   });
+
+  test.each(["a-", "a.", "password", "ab", "a:", "-----BEGIN ", "x://", "token_"])(
+    "should take no long time for a long text of %s",
+    (part) => {
+      const from = performance.now();
+      redactor([])(part.repeat(400_000 / part.length));
+      expect(performance.now() - from).toBeLessThan(2000);
+    },
+  );
 
   test("should find a key in PEM by each of its lines", () => {
     const line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
@@ -98,6 +100,52 @@ describe("redaction", () => {
     expect(withoutEnvironments({ application: { image: "a", environment: { KEY: "geheim" } } })).toEqual({
       application: { image: "a", environment: { KEY: removed } },
     });
+  });
+});
+
+describe("the secrets of a stack", () => {
+  const state = JSON.stringify({
+    deployment: {
+      resources: [
+        { type: "pulumi:index:Stash", urn: "a::b::dev-operator", outputs: { output: "operator-password" } },
+        { type: "docker:index:Container", urn: "a::b::dev-primary", outputs: { output: "no secret" } },
+      ],
+    },
+  });
+  const alerts = { webhook: { url: "https://example.com/new" }, silenced: ["disk"], mail: { to: ["ada@b"] } };
+  const config = JSON.stringify({
+    "pg-continuity:alerts": { value: JSON.stringify(alerts), secret: true },
+    "pg-continuity:gatewayKey": { value: "gateway-key", secret: true },
+    "pg-continuity:model": { value: "full" },
+  });
+  const applied = {
+    alerts: alertSettingsSchema.parse({ webhook: { url: "https://example.com/old" }, silenced: ["disk"] }),
+  };
+  const marked = {
+    "pg-continuity:alerts": {
+      webhook: { url: { secure: "v1:…" } },
+      silenced: ["disk"],
+      mail: { to: ["ada@b"] },
+    },
+    "pg-continuity:gatewayKey": { secure: "v1:…" },
+    "pg-continuity:model": "full",
+  };
+
+  test("are what is marked as one, and nothing that stands beside it; also what was applied before", () => {
+    expect(secretsOfStack({ state, config, marked, applied })).toEqual([
+      ...["operator-password", "https://example.com/new", "gateway-key", "https://example.com/old"],
+    ]);
+  });
+
+  test("are all of a value where nobody can tell what of it is one", () => {
+    const all = secretsOfStack({ state, config, marked: undefined, applied });
+    expect(all).toEqual(expect.arrayContaining(["https://example.com/new", "disk", "ada@b", "gateway-key"]));
+    expect(all).not.toContain("full");
+  });
+
+  test("of alerts are not what every receiver has by itself", () => {
+    expect(alertSecrets(alertSettingsSchema.parse({}))).toEqual([]);
+    expect(alertSecrets(alertSettingsSchema.parse({ snmp: { community: "mine" } }))).toEqual(["mine"]);
   });
 });
 
@@ -135,20 +183,20 @@ describe("a support bundle", () => {
     );
     const files = await filesOf(archive);
     expect([...files.keys()]).toEqual([
-      "b/manifest.json",
-      "b/good.txt",
-      "b/bad.json.failed.txt",
-      "b/late.txt.failed.txt",
-      "b/long.txt",
+      "manifest.json",
+      "good.txt",
+      "bad.json.failed.txt",
+      "late.txt.failed.txt",
+      "long.txt",
     ]);
-    expect(files.get("b/good.txt")).toBe(`the token is ${removed}`);
-    expect(files.get("b/bad.json.failed.txt")).toBe(`This could not be collected: no route to ${removed}\n`);
-    expect(files.get("b/late.txt.failed.txt")).toContain("no answer within 0.05 s");
-    const long = files.get("b/long.txt") ?? "";
+    expect(files.get("good.txt")).toBe(`the token is ${removed}`);
+    expect(files.get("bad.json.failed.txt")).toBe(`This could not be collected: no route to ${removed}\n`);
+    expect(files.get("late.txt.failed.txt")).toContain("no answer within 0.05 s");
+    const long = files.get("long.txt") ?? "";
     expect(long).toMatch(/^\[what stood before is left out[^\n]*\nfirst line\n/);
     expect(long.endsWith("last line\n")).toBe(true);
     expect(long.length).toBeLessThan(longestFile + 200);
-    expect(JSON.parse(files.get("b/manifest.json") ?? "")).toMatchObject({
+    expect(JSON.parse(files.get("manifest.json") ?? "")).toMatchObject({
       stack: "dev",
       files: [
         { path: "good.txt", problem: null },

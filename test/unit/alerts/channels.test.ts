@@ -1,3 +1,5 @@
+import { createSocket } from "node:dgram";
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Notice, testNotice } from "../../../core/alerts/notice.ts";
 import { type AlertSettings, alertSettingsSchema } from "../../../core/alerts/settings.ts";
@@ -165,6 +167,45 @@ describe("each channel brings notices to a real receiver", () => {
     const nobody = channel({ snmp: { ...snmp, port: await freePort(), inform: true } });
     await expect(nobody.send(fired)).rejects.toThrow();
   }, 20_000);
+
+  test("where there is no way to the receiver, an error and not the end of the server", async () => {
+    // The system refuses to connect to it, as it does where there is no route.
+    const address = "255.255.255.255";
+    await expect(channel({ syslog: { address } }).send(fired)).rejects.toThrow(/^connect EACCES/);
+    await expect(channel({ snmp: { address } }).send(fired)).rejects.toThrow(/EACCES/);
+  });
+
+  test("an error names no secret, whatever the receiver answers", async () => {
+    const community = "secret-community";
+    const socket = createSocket("udp4");
+    // An inform is confirmed by the same message with another kind; here also with another community.
+    socket.on("message", (message, { port }) => {
+      const answer = Buffer.from(message.toString("latin1").replace(community, "somebody-elses-1"), "latin1");
+      answer[answer.indexOf(0xa6)] = 0xa2;
+      socket.send(answer, port, "127.0.0.1");
+    });
+    await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+    const { port } = socket.address();
+    const problem = await channel({ snmp: { address: "127.0.0.1", port, community, inform: true } })
+      .send(fired)
+      .then(String, String);
+    socket.close();
+    expect(problem).toMatch(/does not match/);
+    expect(problem).not.toContain(community);
+  });
+
+  test("an attempt that takes too long has failed, also where the receiver says something again and again", async () => {
+    const server = createServer((socket) => {
+      const timer = setInterval(() => socket.write("220-please wait\r\n"), 20);
+      socket.on("error", () => undefined).on("close", () => clearInterval(timer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const mail = { server: "127.0.0.1", port, from: "a@example.com", to: ["b@example.com"] };
+    const [slow] = createChannels(alertSettingsSchema.parse({ mail }), 300);
+    await expect(slow?.send(fired)).rejects.toThrow("no answer within 0.3 s");
+    server.close();
+  });
 
   test("a test says that nothing has happened", async () => {
     const receiver = await opened(WebhookReceiver.listen());

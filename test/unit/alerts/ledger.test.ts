@@ -110,6 +110,23 @@ describe("what people are told", () => {
     expect(outstanding(watch.ledger, "mail", began + 25 * 3600_000)).toEqual([]);
   });
 
+  test("a channel that was away for days is told of the end of what it was told of, and of what fires next", () => {
+    const watch = new Watch();
+    const sent: string[] = [];
+    const days = 3 * 24 * 3600;
+    for (let second = 0; second < 5; second++) watch.turn(second, [true, false], true);
+    watch.send(5, "mail", sent);
+    for (let second = 5; second < 15; second++) watch.turn(second, [false, false], true);
+    // What nobody was told of is not told any more after a day.
+    expect(outstanding(watch.ledger, "webhook", began + days * 1000)).toEqual([]);
+    watch.send(days, "mail", sent);
+    for (let second = days; second < days + 5; second++) watch.turn(second, [true, false], true);
+    watch.send(days + 5, "mail", sent);
+    watch.send(days + 5, "webhook", sent);
+    const [key] = keys;
+    expect(sent).toEqual([`${key} fired`, `${key} recovered`, `${key} fired`, `${key} fired`]);
+  });
+
   /** One second: what two things are, which of three servers leads, which channels work, who hears whom. */
   const second = fc.record({
     holds: fc.tuple(

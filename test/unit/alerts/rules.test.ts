@@ -52,6 +52,13 @@ const of = (watched: Watched, holds: boolean | null, by = settings) =>
     .map(({ key }) => key);
 
 describe("the rules of the alerts", () => {
+  const withoutLag: WatchedDatabase = { ...readOnly, lagBytes: null, lagSeconds: null, slot: null };
+  // Which of them is the standby is not known while none accepts writes.
+  const ofBoth = ["shared", "read-only"].flatMap((name) =>
+    ["replication-stopped", "lag", "slot-retention", "slot-lost", "degenerate"].map(
+      (rule) => `${rule}:${name}`,
+    ),
+  );
   const gone = { role: "down", streaming: null, lagBytes: null, lagSeconds: null, detail: "gone" } as const;
   test.each<[what: string, watched: Watched, holds: readonly string[], unknown: readonly string[]]>([
     ["nothing is wrong", normal, [], []],
@@ -74,6 +81,12 @@ describe("the rules of the alerts", () => {
       withStandby({ streaming: null }),
       [],
       ["replication-stopped:read-only"],
+    ],
+    [
+      "no database accepts writes for a moment: of both it is not known whether they follow",
+      { ...normal, writable: null, databases: [{ ...shared, role: "closed" }, withoutLag] },
+      ["no-writable-database"],
+      ofBoth,
     ],
     [
       "the standby is gone, its slot holds back WAL",
@@ -114,13 +127,7 @@ describe("the rules of the alerts", () => {
         ],
       },
       ["no-writable-database", "phase:degraded"],
-      [
-        "replication-stopped:read-only",
-        "lag:read-only",
-        "slot-retention:read-only",
-        "slot-lost:read-only",
-        "degenerate:read-only",
-      ],
+      [...ofBoth],
     ],
     [
       "no database was looked at yet",
@@ -130,14 +137,7 @@ describe("the rules of the alerts", () => {
         databases: [shared, readOnly].map((each) => ({ ...each, ...gone, slot: null, observedAt: null })),
       },
       [],
-      [
-        "no-writable-database",
-        "replication-stopped:read-only",
-        "lag:read-only",
-        "slot-retention:read-only",
-        "slot-lost:read-only",
-        "degenerate:read-only",
-      ],
+      ["no-writable-database", ...ofBoth],
     ],
     [
       "it is promoted, and the shared database is gone",
@@ -214,5 +214,17 @@ describe("the rules of the alerts", () => {
       subject: 'secondary server ("Bridge")',
       problem: "is down (no answer within 1 s); the read-only server reaches it",
     });
+  });
+
+  test.each([
+    ["read-only", "shared", "rebuild"],
+    ["shared", "read-only", "restore"],
+  ] as const)("the lost slot of the %s database names the transition that helps", (name, writable, goal) => {
+    const databases = [
+      { ...shared, name: writable },
+      { ...readOnly, name, slot: slot("lost", 0) },
+    ];
+    const [found] = judgeAlerts({ ...normal, writable, databases }, settings).filter(({ holds }) => holds);
+    expect(found).toMatchObject({ key: `slot-lost:${name}`, remedy: expect.stringContaining(`${goal}"`) });
   });
 });

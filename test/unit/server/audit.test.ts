@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { appendFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FastifyRequest } from "fastify";
@@ -62,6 +62,44 @@ describe("AuditSpool", () => {
     expect(next?.events).toEqual(events.slice(2));
     await next?.remove();
     expect([await afterCrash.oldest(), afterCrash.isEmpty, await readdir(folder)]).toEqual([null, true, []]);
+  });
+
+  test("should keep in files of a few megabytes what waits for long, and give it back in order", async () => {
+    const spool = await AuditSpool.open(folder, 64 * 1024 * 1024, log);
+    const batch = (first: number) => Array.from({ length: 500 }, (_, index) => event(first + index));
+    for (let first = 1; first < 40_000; first += 500) await spool.append(batch(first));
+    const names = await readdir(folder);
+    expect(names.length).toBeGreaterThan(1);
+    for (const name of names) expect((await stat(join(folder, name))).size).toBeLessThan(5 * 1024 * 1024);
+    const seen: number[] = [];
+    for (let oldest = await spool.oldest(); oldest !== null; oldest = await spool.oldest()) {
+      seen.push(...oldest.events.map(({ sequence }) => sequence));
+      await oldest.remove();
+    }
+    expect(seen).toEqual(Array.from({ length: 40_000 }, (_, index) => index + 1));
+  });
+
+  test("should take events while others are forwarded, and lose none", async () => {
+    const spool = await AuditSpool.open(folder, 10_000_000, log);
+    const seen: number[] = [];
+    let isDone = false;
+    const forward = async (): Promise<void> => {
+      for (;;) {
+        const oldest = await spool.oldest();
+        if (oldest === null && isDone) return;
+        seen.push(...(oldest?.events ?? []).map(({ sequence }) => sequence));
+        await oldest?.remove();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const forwarding = forward();
+    try {
+      for (let sequence = 1; sequence <= 300; sequence += 1) await spool.append([event(sequence)]);
+    } finally {
+      isDone = true;
+      await forwarding;
+    }
+    expect(seen).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
   });
 
   test("should leave out half an event at the end", async () => {

@@ -232,6 +232,34 @@ describe("the overview", () => {
     expect(tile?.causes?.causes[1]?.commands).toEqual(["npm run transition -- rebuild"]);
   });
 
+  test("should not tell of a slot by a look from before the promotion", () => {
+    const views = [unreachable("shared", "connect ECONNREFUSED", now), view("read-only", false, 2)];
+    // A moment ago it was a standby, and had no slot for anybody.
+    const details = new Map([["read-only", detail("read-only", true, { observedAt: now - 500 })] as const]);
+    const [, replication] = overviewOf(seen({ views, details })).databases[0]?.causes?.causes ?? [];
+    expect(replication?.evidence).toEqual(["The slot that feeds it cannot be asked for."]);
+  });
+
+  test("should tell hosts apart by their whole address, also of IPv6", () => {
+    const details = new Map([
+      ["shared", detail("shared", false, { senders: [] })] as const,
+      ["read-only", detail("read-only", true, { streaming: false })] as const,
+    ]);
+    const causesAt = (one: string, another: string) => {
+      const addresses = new Map([
+        ["shared", `${one}:5432`],
+        ["read-only", `${another}:5432`],
+      ] as const);
+      return overviewOf(seen({ details, addresses })).databases[1]?.causes?.causes[2];
+    };
+    expect(causesAt("fd00::1", "fd00::1")?.evidence).toEqual([
+      "Both databases are on one host, and this server reaches both.",
+    ]);
+    expect(causesAt("fd00::1", "fd00::2")?.evidence).toEqual([
+      "This server reaches both databases; whether they reach each other nobody has tried for it.",
+    ]);
+  });
+
   test("should not count a detail from before a change of role", () => {
     const details = new Map([["read-only", detail("read-only", true)] as const]);
     const overview = overviewOf(

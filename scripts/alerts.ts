@@ -1,0 +1,53 @@
+// Tries whether alerts arrive: npm run alerts -- test [--server NAME] [--stack NAME] [--json]
+import { Command, Option } from "commander";
+import { serverNames } from "../core/vocabulary.ts";
+import { sendTest } from "./alerts/sendTest.ts";
+import { colours } from "./cli/colours.ts";
+import { main, stackName } from "./cli/main.ts";
+import { readStack } from "./cli/pulumi.ts";
+
+interface Options {
+  readonly stack?: string;
+  readonly server?: (typeof serverNames)[number];
+  readonly json?: true;
+}
+
+const program = new Command("alerts").description("Alerts of a running deployment (docs/alerts.md).");
+
+program
+  .command("test")
+  .description("Sends a test notice on every channel that is configured, and shows what became of it.")
+  .option("--stack <name>", "the stack (default: dev)")
+  .addOption(
+    new Option("--server <name>", "the server that sends (default: the first that answers)").choices(
+      serverNames,
+    ),
+  )
+  .option("--json", "print what became of it as JSON")
+  .addHelpText(
+    "after",
+    "\nExit codes: 0 every receiver has taken it, 1 an error, nothing was sent, 3 a channel has failed.",
+  )
+  .action((options: Options) => main(() => test(options)));
+
+await program.parseAsync();
+
+async function test({ stack: option, server, json }: Options): Promise<number> {
+  const stack = await readStack(stackName(option));
+  const servers = stack.topology.servers.filter(({ name }) => server === undefined || name === server);
+  if (servers.length === 0)
+    throw new Error(
+      `--server ${server}: the model ${stack.topology.model} has no such server. Name one of ${stack.topology.servers.map(({ name }) => name).join(", ")}.`,
+    );
+  const { caCertificate } = stack.access;
+  const report = await sendTest(servers, { caCertificate, adminToken: stack.adminToken });
+  if (json) process.stdout.write(`${JSON.stringify({ stack: stack.name, ...report }, null, 2)}\n`);
+  else {
+    for (const { channel, problem } of report.channels)
+      process.stdout.write(
+        `${problem === null ? colours.green("ok    ") : colours.red("failed")} ${channel}: ${problem ?? "taken"}\n`,
+      );
+    process.stdout.write(`sent by the ${report.server} server of ${stack.name}\n`);
+  }
+  return report.channels.every(({ problem }) => problem === null) ? 0 : 3;
+}
