@@ -2,9 +2,9 @@ import { isRefusal } from "../problems.ts";
 import type { Finding } from "../status.ts";
 import { allNodes, type Topology } from "../topology.ts";
 import { type Change, changesOf } from "./change.ts";
-import type { Digest } from "./digest.ts";
+import { type Digest, saysWhyItFailed } from "./digest.ts";
 import { type Effect, effectOf, type Risk, risks } from "./effect.ts";
-import { type Deployed, type Interruptions, interruptionsOf } from "./interruptions.ts";
+import { cutsConnections, type Deployed, type Interruptions, interruptionsOf } from "./interruptions.ts";
 import { orderOf, type ReplacementStep } from "./order.ts";
 
 /** Version of the JSON that `npm run preview -- --json` prints (docs/ci.md). */
@@ -73,6 +73,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
     effect: effectOf(change, {
       writable: context.deployed?.writable ?? "shared",
       stays: (node) => nodes.has(node),
+      cuts: (one) => cutsConnections(one, found, context.deployed),
       isFirst: context.deployed === null,
       givenUp: context.wanted?.givenUpVolume ?? "",
       becomesSynchronous: becomesSynchronous(context.settings),
@@ -137,9 +138,7 @@ function verdictOf(
 }
 
 function errorsOf({ diagnostics }: Digest): readonly string[] {
-  return diagnostics.flatMap(({ severity, text }) =>
-    severity === "error" && !/^(preview|update) failed$/.test(text) ? [text] : [],
-  );
+  return diagnostics.filter(saysWhyItFailed).map(({ text }) => text);
 }
 
 /** What the program has said of the transition, where one would run. */

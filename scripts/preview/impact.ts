@@ -19,7 +19,7 @@ import { pulumiEnvironment } from "../setup/index.ts";
  */
 export async function previewImpact(stack: string, configFile?: string): Promise<ImpactReport> {
   const [preview, deployed] = await Promise.all([runPreview(stack, configFile), readDeployed(stack)]);
-  const digest = parseDigest(preview);
+  const digest = parseDigest(preview.document, preview.failure);
   const wanted = settingsOf(digest.config);
   const status =
     deployed &&
@@ -38,8 +38,11 @@ export async function previewImpact(stack: string, configFile?: string): Promise
   });
 }
 
-/** What `pulumi preview --json` prints; where it fails it still prints what it knows. */
-async function runPreview(stack: string, configFile: string | undefined): Promise<string> {
+/** What `pulumi preview --json` prints; where it fails it still prints what it knows, and mostly why. */
+async function runPreview(
+  stack: string,
+  configFile: string | undefined,
+): Promise<{ readonly document: string; readonly failure?: string }> {
   const file = configFile === undefined ? [] : ["--config-file", configFile];
   const { stdout, stderr, failed } = await execa(
     "pulumi",
@@ -47,7 +50,7 @@ async function runPreview(stack: string, configFile: string | undefined): Promis
     { env: pulumiEnvironment(), reject: false, stdin: "ignore" },
   );
   if (failed && stdout.trim() === "") throw new Error(explain(stderr));
-  return stdout;
+  return { document: stdout, ...(failed ? { failure: explain(stderr) } : {}) };
 }
 
 /** Null where the config is wrong: what is wrong with it stands among the preview's errors. */
