@@ -3,7 +3,7 @@ import { parseDigest } from "../../core/preview/digest.ts";
 import { assess, type ImpactReport } from "../../core/preview/report.ts";
 import { settingChanges } from "../../core/preview/settingChanges.ts";
 import { ProblemsError } from "../../core/problems.ts";
-import { orderProblem, rotatable } from "../../core/rotation.ts";
+import { orderProblems } from "../../core/rotation.ts";
 import { parseSettings, type Settings } from "../../core/settings.ts";
 import { judge, type Status } from "../../core/status.ts";
 import { deriveTopology } from "../../core/topology.ts";
@@ -33,7 +33,7 @@ export async function previewImpact(stack: string, configFile?: string): Promise
     deployed: deployed && status ? { topology: deployed.topology, writable: writableOf(status) } : null,
     wanted: wanted && deriveTopology(projectName, stack, wanted),
     settings: deployed && wanted ? settingChanges(deployed.settings, wanted) : [],
-    credentials: deployed && wanted ? credentialProblems(deployed.settings, wanted) : [],
+    credentials: deployed && wanted ? orderProblems(deployed.settings.credentials, wanted.credentials) : [],
     drift: status?.findings ?? [],
   });
 }
@@ -61,12 +61,6 @@ function settingsOf(config: Readonly<Record<string, string>>): Settings | null {
     if (error instanceof ProblemsError) return null;
     throw error;
   }
-}
-
-function credentialProblems(applied: Settings, wanted: Settings): readonly string[] {
-  return rotatable.flatMap(
-    (kind) => orderProblem(kind, applied.credentials[kind], wanted.credentials[kind]) ?? [],
-  );
 }
 
 function writableOf({ databases }: Status) {

@@ -13,7 +13,14 @@ import { parseSettings } from "../../core/settings.ts";
 import { judge } from "../../core/status.ts";
 import { statusSchema } from "../../core/statusSchema.ts";
 import { type ApplicationNode, allNodes, vaultEntries } from "../../core/topology.ts";
-import { credentials, healthyObservation, rawConfig, settingsOf, topologyOf, twoHosts } from "../support/fixtures.ts";
+import {
+  credentials,
+  healthyObservation,
+  rawConfig,
+  settingsOf,
+  topologyOf,
+  twoHosts,
+} from "../support/fixtures.ts";
 import { registerDeployment } from "../support/mocks.ts";
 import { digestOf } from "./preview/digests.ts";
 
