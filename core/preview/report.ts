@@ -54,8 +54,8 @@ export interface ReportContext {
   /** As the config wants it; null where the config is wrong. */
   readonly wanted: Topology | null;
   readonly settings: readonly SettingChange[];
-  /** Why these credentials must not follow those that were applied last. */
-  readonly credentials: readonly string[];
+  /** What must not be applied, beside what the preview itself refuses: credentials out of their order, a name that is taken. */
+  readonly refused: readonly string[];
   readonly drift: readonly Finding[];
 }
 
@@ -84,7 +84,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
   const said = errorsOf(digest);
   const refusals = said.filter(isRefusal);
   const refused = [
-    ...context.credentials,
+    ...context.refused,
     ...refusals,
     // What Pulumi refuses already is not said twice.
     ...judged.flatMap(({ change, effect }) =>

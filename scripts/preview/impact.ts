@@ -2,13 +2,14 @@ import { execa } from "execa";
 import { parseDigest } from "../../core/preview/digest.ts";
 import { assess, type ImpactReport } from "../../core/preview/report.ts";
 import { settingChanges } from "../../core/preview/settingChanges.ts";
-import { ProblemsError } from "../../core/problems.ts";
+import { ProblemsError, renderProblems } from "../../core/problems.ts";
 import { orderProblems } from "../../core/rotation.ts";
 import { parseSettings, type Settings } from "../../core/settings.ts";
 import { judge, type Status } from "../../core/status.ts";
-import { deriveTopology } from "../../core/topology.ts";
-import { explain, projectName, readDeployed } from "../cli/pulumi.ts";
+import { deriveTopology, type Topology } from "../../core/topology.ts";
+import { type DeployedStack, explain, projectName, readDeployed } from "../cli/pulumi.ts";
 import { observe } from "../observe/index.ts";
+import { sameNameProblems } from "../sameName.ts";
 import { pulumiEnvironment } from "../setup/index.ts";
 
 /**
@@ -21,6 +22,7 @@ export async function previewImpact(stack: string, configFile?: string): Promise
   const [preview, deployed] = await Promise.all([runPreview(stack, configFile), readDeployed(stack)]);
   const digest = parseDigest(preview.document, preview.failure);
   const wanted = settingsOf(digest.config);
+  const topology = wanted && deriveTopology(projectName, stack, wanted);
   const status =
     deployed &&
     judge(
@@ -31,9 +33,9 @@ export async function previewImpact(stack: string, configFile?: string): Promise
   return assess(digest, {
     stack,
     deployed: deployed && status ? { topology: deployed.topology, writable: writableOf(status) } : null,
-    wanted: wanted && deriveTopology(projectName, stack, wanted),
+    wanted: topology,
     settings: deployed && wanted ? settingChanges(deployed.settings, wanted) : [],
-    credentials: deployed && wanted ? orderProblems(deployed.settings.credentials, wanted.credentials) : [],
+    refused: await refusals(deployed, wanted, topology),
     drift: status?.findings ?? [],
   });
 }
@@ -61,6 +63,17 @@ function settingsOf(config: Readonly<Record<string, string>>): Settings | null {
     if (error instanceof ProblemsError) return null;
     throw error;
   }
+}
+
+/** What Pulumi itself does not refuse in a preview, but an `up` will. */
+async function refusals(
+  deployed: DeployedStack | null,
+  wanted: Settings | null,
+  topology: Topology | null,
+): Promise<readonly string[]> {
+  if (wanted === null || topology === null) return [];
+  if (deployed) return orderProblems(deployed.settings.credentials, wanted.credentials);
+  return (await sameNameProblems(topology)).map((problem) => renderProblems([problem]));
 }
 
 function writableOf({ databases }: Status) {

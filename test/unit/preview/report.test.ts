@@ -22,7 +22,7 @@ function contextOf(
     deployed: before === null ? null : { topology: topologyOf({ model: before, synchronous }), writable },
     wanted: topologyOf({ model: after, giveUpVolume: givenUp }),
     settings: [],
-    credentials: [],
+    refused: [],
     drift: [],
   };
 }
@@ -430,7 +430,7 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
   [
     "a key that is used before it is accepted",
     [{ op: "create", type: "stash", name: "credentials-encryption-key-2" }],
-    { ...contextOf(), credentials: ["key: generation [1] must not be followed by [2]: …"] },
+    { ...contextOf(), refused: ["key: generation [1] must not be followed by [2]: …"] },
     { risk: "high", ...goOn, verdict: "refused", reason: /it is refused/ },
   ],
   [
