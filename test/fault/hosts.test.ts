@@ -82,7 +82,7 @@ describe.runIf(canRunEngine).sequential("a deployment over two hosts", () => {
     const [shared, replica] = databases;
     expect([shared, replica, servers[0]]).toMatchObject([
       { name: "shared", reachable: false, role: "unknown" },
-      { name: "read-only", reachable: true, role: "standby", streaming: false },
+      { name: "read-only", reachable: true, role: "standby" },
       { name: "primary", reachable: false, role: "unknown" },
     ]);
     expect(findings.map(({ subject }) => subject)).toContain("shared database");
