@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { secretsFolder } from "./ownApplication.ts";
 import type { Problem } from "./problems.ts";
 import { nodeNamesOf } from "./topology.ts";
 import type { Model } from "./vocabulary.ts";
@@ -61,8 +62,16 @@ interface Surroundings {
   readonly model: Model;
 }
 
-/** Rules between the application's settings, and between them and others. */
-export function applicationProblems(settings: Surroundings, namespace: string): readonly Problem[] {
+/**
+ * Rules between the application's settings, and between them and others.
+ *
+ * @param isSecret whether something of them is encrypted in the stack's config
+ */
+export function applicationProblems(
+  settings: Surroundings,
+  namespace: string,
+  isSecret: boolean,
+): readonly Problem[] {
   const { application } = settings;
   const path = `${namespace}:application`;
   if (application.image === "") return problemsWithoutImage(application, path);
@@ -73,6 +82,13 @@ export function applicationProblems(settings: Surroundings, namespace: string): 
       reason: "is set by this project itself (docs/your-application.md)",
       remedy: `Remove it: "pulumi config rm --path 'application.environment.${name}'".`,
     }));
+  if (isSecret && (Object.keys(application.environment).length > 0 || application.command.length > 0))
+    problems.push({
+      path,
+      reason:
+        "holds a secret of the stack's config, and everybody who may look at the container could read it (docker inspect)",
+      remedy: `Take it out of environment and command: the application finds a secret of its own in ${secretsFolder}/secret-key (docs/your-application.md). What is none: "pulumi config set --plaintext --path 'application.environment.NAME' VALUE".`,
+    });
   if (application.protocol === "http" && !areTogether(settings))
     problems.push({
       path: `${path}.protocol`,

@@ -31,6 +31,28 @@ export function nameCollisions(topology: Topology, host: Host, found: readonly N
     }));
 }
 
+/**
+ * Why a stack that was never deployed must not be: an engine has containers of one of its name, which another state
+ * knows. Undefined where it has none.
+ *
+ * @param containers names of those that bear the labels of this stack
+ */
+export function sameNameProblem(
+  { stack }: Topology,
+  host: Host,
+  containers: readonly string[],
+): Problem | undefined {
+  const [first, ...others] = [...containers].sort();
+  if (first === undefined) return undefined;
+  const more = others.length > 0 ? ` and ${others.length} more` : "";
+  return {
+    path: `host ${host.name}`,
+    reason: `has a stack named ${stack} already, of which this state knows nothing (container ${first}${more})`,
+    remedy: `Use the state that it was deployed with (PULUMI_BACKEND_URL), or give this one another name: "npm run up -- --stack NAME". Where that state is lost, remove its containers; their volumes stay: "docker rm --force $(docker ps --all --quiet --filter label=pg-continuity.stack=${stack})".`,
+    isDangerous: true,
+  };
+}
+
 function isOwn({ project, stack }: Topology, labels: Named["labels"]): boolean {
   return labels["pg-continuity.project"] === project && labels["pg-continuity.stack"] === stack;
 }

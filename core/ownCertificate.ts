@@ -129,6 +129,12 @@ function withoutCertificate(
 function parsed(path: string, pem: string, problems: Problem[]): readonly X509Certificate[] {
   const file = path.endsWith("Authority") ? "AUTHORITY.pem" : "CHAIN.pem";
   const remedy = `Set it from a file with PEM (-----BEGIN CERTIFICATE-----): "pulumi config set ${path.split(":")[1]} < ${file}".`;
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem))
+    problems.push({
+      path,
+      reason: "holds a private key, too, which only gatewayKey keeps secret",
+      remedy: `Take it out of the file. ${remedy} The key goes where it is: ${setKey}. If somebody may have seen it here, have another key and certificate made.`,
+    });
   try {
     const found = certificatesIn(pem);
     if (found.length === 0) problems.push({ path, reason: "holds no certificate", remedy });

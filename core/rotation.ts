@@ -78,6 +78,11 @@ export function orderProblem(kind: Rotatable, before: Generations, after: Genera
   );
 }
 
+/** The same for every kind. */
+export function orderProblems(before: AllGenerations, after: AllGenerations): readonly string[] {
+  return rotatable.flatMap((kind) => orderProblem(kind, before[kind], after[kind]) ?? []);
+}
+
 function reasonAgainst(before: Generations, after: Generations): string | undefined {
   const [was, is] = [before[0], after[0]];
   if (is < was) return "they only count upwards";

@@ -146,7 +146,7 @@ export function parseSettings(raw: Readonly<Record<string, string>>, source: Con
 
 /** What is known of a config beside its values. */
 export interface ConfigSource {
-  /** Whether the value of a full key is encrypted in the stack's file. All are taken to be where this is not given. */
+  /** Whether the value of a full key, or a part of it, is encrypted in the stack's file. Nothing is held against it where this is not given. */
   readonly isSecret?: (fullKey: string) => boolean;
   /** Secrets are hidden from whoever reads, as in a preview as JSON. */
   readonly secretsAreHidden?: boolean;
@@ -260,7 +260,8 @@ function crossFieldProblems(settings: z.infer<typeof settingsSchema>, source: Co
   }
   problems.push(...hostProblems(settings, configNamespace));
   problems.push(...memoryProblems(settings, configNamespace));
-  problems.push(...applicationProblems(settings, configNamespace));
+  const isSecret = source.isSecret?.(`${configNamespace}:application`) ?? false;
+  problems.push(...applicationProblems(settings, configNamespace, isSecret));
   problems.push(
     ...ownCertificateProblems(settings, configNamespace, {
       address: gatewayAddressOf(settings),

@@ -261,10 +261,12 @@ function internalPortOf(node: Node & { readonly port?: number }): number {
   return node.kind === "server" ? internalPorts.server : internalPorts.gateway;
 }
 
-/** Where a person or script beside the engine finds a published port: 0.0.0.0 is no address to connect to. */
+/**
+ * Where a person or script finds a published port: 0.0.0.0 is no address to connect to. Of a socket nobody can say whether
+ * the engine behind it is on this machine, so its host's address counts, too.
+ */
 function operatorAddress(host: Host, published: string): string {
-  if (published !== "0.0.0.0") return published;
-  return host.docker.startsWith("unix://") ? "127.0.0.1" : host.address;
+  return published === "0.0.0.0" ? host.address : published;
 }
 
 function hostIsUsed(host: Host, settings: Settings, firstHost: Host): boolean {

@@ -79,7 +79,7 @@ await main(async () => {
       encryptedAgain += await encryptAgain(await readStack(name), tell);
     const from = performance.now();
     await writeGenerations(name, changes);
-    await applyStack(name, { force: options.force === true });
+    await applyStack(name, kinds, { force: options.force === true });
     done.push({ changes, seconds: Number(((performance.now() - from) / 1000).toFixed(1)) });
   }
   const checks = options.keepFormer ? [] : await proveRotations(kinds, before, await readStack(name));

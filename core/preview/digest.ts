@@ -52,13 +52,30 @@ export interface Digest {
 /**
  * Reads what `pulumi preview --json` has printed.
  *
+ * @param failure where it has failed: what it said beside; it counts where the document itself does not say why
  * @throws Error when it is no such document (the CLI had ended before it could print one)
  */
-export function parseDigest(text: string): Digest {
+export function parseDigest(text: string, failure?: string): Digest {
   const parsed = digestSchema.safeParse(jsonOf(text));
   if (!parsed.success) throw new Error(`"pulumi preview --json" printed no preview: ${text.slice(0, 200)}`);
   const { config, steps, diagnostics } = parsed.data;
-  return { config, steps: steps ?? [], diagnostics: (diagnostics ?? []).map(toDiagnostic) };
+  const said = (diagnostics ?? []).map(toDiagnostic);
+  const isSilent = failure !== undefined && !said.some(saysWhyItFailed);
+  return {
+    config,
+    steps: steps ?? [],
+    diagnostics: isSilent ? [...said, failureOf(failure)] : said,
+  };
+}
+
+/** Whether it is a reason why a preview has failed: not only that it has. */
+export function saysWhyItFailed({ severity, text }: Diagnostic): boolean {
+  return severity === "error" && !/^(preview|update) failed$/.test(text);
+}
+
+function failureOf(said: string): Diagnostic {
+  const text = said.trim() === "" ? '"pulumi preview" ended with an error and did not say which' : said;
+  return toDiagnostic({ message: text, severity: "error" });
 }
 
 function jsonOf(text: string): unknown {

@@ -19,6 +19,8 @@ export interface EffectContext {
   readonly writable: DatabaseName;
   /** Nodes that there are after the change. */
   readonly stays: (node: string) => boolean;
+  /** Whether it takes away a network that nodes are on. */
+  readonly cuts: (change: Change) => boolean;
   /** Nothing is deployed yet. */
   readonly isFirst: boolean;
   /** The data volume that may be deleted or replaced; empty where none may. */
@@ -44,9 +46,11 @@ export function effectOf(change: Change, context: EffectContext): Effect {
     case "state volume":
       return stateVolumeEffect(change, context);
     case "network":
-      return change.action === "created"
-        ? { text: "the nodes of this host reach each other on it", risk: "low" }
-        : { text: "every node of this host loses its connections", risk: "high" };
+      if (change.action === "created")
+        return { text: "the nodes of this host reach each other on it", risk: "low" };
+      return context.cuts(change)
+        ? { text: "every node of this host loses its connections", risk: "high" }
+        : { text: "goes with its host, after the last node on it", risk: "low" };
     case "engine":
       return change.action === "updated in place"
         ? {

@@ -1,5 +1,5 @@
 import { replacementOrder } from "../replacementOrder.ts";
-import { servingNodes, type Topology } from "../topology.ts";
+import { allNodes, type Host, servingNodes, type Topology } from "../topology.ts";
 import type { DatabaseName } from "../vocabulary.ts";
 import type { Change } from "./change.ts";
 
@@ -38,18 +38,25 @@ export interface Deployed {
 
 const none: Interruption = { stops: false, seconds: null, because: [] };
 
-type Away = ReadonlyMap<string, "a moment" | "for good">;
+type Length = "for a moment" | "for good";
+type Away = ReadonlyMap<string, Length>;
 
 /** Which nodes are away for a moment, and which go for good. */
 export function nodesAway(changes: readonly Change[]): Away {
-  const away = new Map<string, "a moment" | "for good">();
+  const away = new Map<string, Length>();
+  // On another host it is another resource, made before the old one goes. Clients would look for the gateway where it was.
+  const moved = new Set(
+    changes.flatMap(({ kind, node, action }) =>
+      kind === "container" && action === "created" && node !== "gateway" ? [node] : [],
+    ),
+  );
   for (const { kind, node, action } of changes) {
     if (node === null || (kind !== "container" && kind !== "restart")) continue;
     // A container that is started because it was found stopped serves nobody now.
     const isDown = kind === "container" && action === "restarted";
     if (action === "replaced" || (action === "restarted" && !isDown))
-      away.set(node, away.get(node) ?? "a moment");
-    if (action === "deleted") away.set(node, "for good");
+      away.set(node, away.get(node) ?? "for a moment");
+    if (action === "deleted") away.set(node, moved.has(node) ? "for a moment" : "for good");
   }
   return away;
 }
@@ -57,7 +64,7 @@ export function nodesAway(changes: readonly Change[]): Away {
 /** As `nodesAway`, and the databases that are restarted for their parameters. */
 function awayOrRestarted(changes: readonly Change[], { topology }: Deployed): Away {
   const isRestart = changes.some(({ kind, action }) => kind === "restart" && action === "restarted");
-  const restarted = isRestart ? topology.databases.map(({ node }) => [node, "a moment"] as const) : [];
+  const restarted = isRestart ? topology.databases.map(({ node }) => [node, "for a moment"] as const) : [];
   return new Map([...restarted, ...nodesAway(changes)]);
 }
 
@@ -69,9 +76,10 @@ function awayOrRestarted(changes: readonly Change[], { topology }: Deployed): Aw
  */
 export function interruptionsOf(changes: readonly Change[], deployed: Deployed | null): Interruptions {
   if (deployed === null) return { writes: none, reads: none };
-  const network = changes.find(({ kind, action }) => kind === "network" && action !== "created");
+  const network = changes.find((change) => cutsConnections(change, changes, deployed));
   if (network) {
-    const cut = { stops: true, seconds: null, because: [`the network of all nodes is ${network.action}`] };
+    const because = [`the network of ${hostOfNetwork(network)} is ${network.action}`];
+    const cut = { stops: true, seconds: null, because };
     return { writes: cut, reads: cut };
   }
   const moments = momentsOf(awayOrRestarted(changes, deployed), deployed).map((away) =>
@@ -85,13 +93,37 @@ export function interruptionsOf(changes: readonly Change[], deployed: Deployed |
   };
 }
 
+/** Whether nodes lose a network that they are on: not where a host leaves the stack after the last that ran on it. */
+export function cutsConnections(
+  { kind, action, name }: Change,
+  changes: readonly Change[],
+  deployed: Deployed | null,
+): boolean {
+  if (kind !== "network" || action === "created") return false;
+  const nodes = deployed === null ? [] : allNodes(deployed.topology);
+  const onHost = nodes.filter(({ host }) => networkName(host) === name);
+  const leaving = changes.flatMap((change) =>
+    change.kind === "container" && change.action === "deleted" ? [change.node] : [],
+  );
+  return action !== "deleted" || onHost.length === 0 || onHost.some(({ node }) => !leaving.includes(node));
+}
+
+/** The logical name of a host's network in Pulumi. */
+function networkName({ name }: Pick<Host, "name">): string {
+  return `docker-${name}-network`;
+}
+
+function hostOfNetwork({ name }: Change): string {
+  return `host ${/^docker-(.+)-network$/.exec(name)?.[1] ?? name}`;
+}
+
 /** Who is away at each moment: one node after the other, at last those that go for good. */
 function momentsOf(away: Away, { topology, writable }: Deployed): readonly Away[] {
   const inTurn = replacementOrder(topology, writable ?? "shared").filter(
-    (node) => away.get(node) === "a moment",
+    (node) => away.get(node) === "for a moment",
   );
   return [
-    ...inTurn.map((node) => new Map([[node, "a moment" as const]])),
+    ...inTurn.map((node) => new Map([[node, "for a moment" as const]])),
     new Map([...away].filter(([, length]) => length === "for good")),
   ];
 }
@@ -108,8 +140,12 @@ function interruptionsWithout(away: Away, deployed: Deployed): Interruptions {
   const gateway = causes(["gateway"]);
   const forWrites = [
     ...gateway,
-    // Synchronous: every write waits for the standby.
-    ...causes(topology.synchronous ? databases : [`${writable}-database`]),
+    // Synchronous: every write waits for the standby, until one that leaves the model is not waited for any more.
+    ...causes(
+      databases.filter(
+        (node) => node === `${writable}-database` || (topology.synchronous && away.get(node) !== "for good"),
+      ),
+    ),
     ...(writers.every(({ node }) => !isUp(node)) ? writers.map(({ node }) => node) : []),
   ];
   const canRead = servers.some(
@@ -161,7 +197,7 @@ function interruption(nodes: readonly string[], away: Away): Interruption {
     stops: true,
     // They are away at the same time.
     seconds: isForGood ? null : Math.max(...nodes.map(secondsOf)),
-    because: nodes.map((node) => `${node} is away for ${away.get(node)}`),
+    because: nodes.map((node) => `${node} is away ${away.get(node)}`),
   };
 }
 

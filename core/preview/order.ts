@@ -36,6 +36,7 @@ function conditionOf(node: string, writable: string): string {
 function waitingFor(node: string, { topology }: Deployed, writable: string): string {
   if (node === "gateway") return "no connection is taken meanwhile";
   if (node.endsWith("-server")) return "what it works on is finished, the others take what comes";
+  if (node.endsWith("-application")) return "what it works on is finished or cut, the others take what comes";
   if (node === `${writable}-database`) return "writes wait in the servers";
   return topology.synchronous ? "writes wait for its word" : "nothing waits, its server reads elsewhere";
 }

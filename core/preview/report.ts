@@ -2,9 +2,9 @@ import { isRefusal } from "../problems.ts";
 import type { Finding } from "../status.ts";
 import { allNodes, type Topology } from "../topology.ts";
 import { type Change, changesOf } from "./change.ts";
-import type { Digest } from "./digest.ts";
+import { type Digest, saysWhyItFailed } from "./digest.ts";
 import { type Effect, effectOf, type Risk, risks } from "./effect.ts";
-import { type Deployed, type Interruptions, interruptionsOf } from "./interruptions.ts";
+import { cutsConnections, type Deployed, type Interruptions, interruptionsOf } from "./interruptions.ts";
 import { orderOf, type ReplacementStep } from "./order.ts";
 
 /** Version of the JSON that `npm run preview -- --json` prints (docs/ci.md). */
@@ -54,8 +54,8 @@ export interface ReportContext {
   /** As the config wants it; null where the config is wrong. */
   readonly wanted: Topology | null;
   readonly settings: readonly SettingChange[];
-  /** Why these credentials must not follow those that were applied last. */
-  readonly credentials: readonly string[];
+  /** What must not be applied, beside what the preview itself refuses: credentials out of their order, a name that is taken. */
+  readonly refused: readonly string[];
   readonly drift: readonly Finding[];
 }
 
@@ -73,6 +73,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
     effect: effectOf(change, {
       writable: context.deployed?.writable ?? "shared",
       stays: (node) => nodes.has(node),
+      cuts: (one) => cutsConnections(one, found, context.deployed),
       isFirst: context.deployed === null,
       givenUp: context.wanted?.givenUpVolume ?? "",
       becomesSynchronous: becomesSynchronous(context.settings),
@@ -83,7 +84,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
   const said = errorsOf(digest);
   const refusals = said.filter(isRefusal);
   const refused = [
-    ...context.credentials,
+    ...context.refused,
     ...refusals,
     // What Pulumi refuses already is not said twice.
     ...judged.flatMap(({ change, effect }) =>
@@ -137,9 +138,7 @@ function verdictOf(
 }
 
 function errorsOf({ diagnostics }: Digest): readonly string[] {
-  return diagnostics.flatMap(({ severity, text }) =>
-    severity === "error" && !/^(preview|update) failed$/.test(text) ? [text] : [],
-  );
+  return diagnostics.filter(saysWhyItFailed).map(({ text }) => text);
 }
 
 /** What the program has said of the transition, where one would run. */

@@ -3,7 +3,7 @@
 //
 //   environment: GENERATIONS (JSON, by kind), PULUMI_COMMAND_STDOUT (what the last run has said)
 import { z } from "zod";
-import { orderProblem, rotatable } from "../../core/rotation.ts";
+import { orderProblems } from "../../core/rotation.ts";
 import { requiredJson, runStep } from "./step.ts";
 
 const generation = z.number().int();
@@ -21,8 +21,7 @@ await runStep("check-credentials", async () => {
   const wanted = requiredJson("GENERATIONS", generationsSchema);
   const said = process.env.PULUMI_COMMAND_STDOUT;
   if (said) {
-    const before = saidSchema.parse(JSON.parse(said)).generations;
-    const problems = rotatable.flatMap((kind) => orderProblem(kind, before[kind], wanted[kind]) ?? []);
+    const problems = orderProblems(saidSchema.parse(JSON.parse(said)).generations, wanted);
     if (problems.length > 0) throw new Error(`refused, nothing was changed: ${problems.join(" ")}`);
   }
   return { result: "allowed", generations: wanted };

@@ -2,13 +2,14 @@ import { execa } from "execa";
 import { parseDigest } from "../../core/preview/digest.ts";
 import { assess, type ImpactReport } from "../../core/preview/report.ts";
 import { settingChanges } from "../../core/preview/settingChanges.ts";
-import { ProblemsError } from "../../core/problems.ts";
-import { orderProblem, rotatable } from "../../core/rotation.ts";
+import { ProblemsError, renderProblems } from "../../core/problems.ts";
+import { orderProblems } from "../../core/rotation.ts";
 import { parseSettings, type Settings } from "../../core/settings.ts";
 import { judge, type Status } from "../../core/status.ts";
-import { deriveTopology } from "../../core/topology.ts";
-import { explain, projectName, readDeployed } from "../cli/pulumi.ts";
+import { deriveTopology, type Topology } from "../../core/topology.ts";
+import { type DeployedStack, explain, projectName, readDeployed } from "../cli/pulumi.ts";
 import { observe } from "../observe/index.ts";
+import { sameNameProblems } from "../sameName.ts";
 import { pulumiEnvironment } from "../setup/index.ts";
 
 /**
@@ -19,8 +20,9 @@ import { pulumiEnvironment } from "../setup/index.ts";
  */
 export async function previewImpact(stack: string, configFile?: string): Promise<ImpactReport> {
   const [preview, deployed] = await Promise.all([runPreview(stack, configFile), readDeployed(stack)]);
-  const digest = parseDigest(preview);
+  const digest = parseDigest(preview.document, preview.failure);
   const wanted = settingsOf(digest.config);
+  const topology = wanted && deriveTopology(projectName, stack, wanted);
   const status =
     deployed &&
     judge(
@@ -31,15 +33,18 @@ export async function previewImpact(stack: string, configFile?: string): Promise
   return assess(digest, {
     stack,
     deployed: deployed && status ? { topology: deployed.topology, writable: writableOf(status) } : null,
-    wanted: wanted && deriveTopology(projectName, stack, wanted),
+    wanted: topology,
     settings: deployed && wanted ? settingChanges(deployed.settings, wanted) : [],
-    credentials: deployed && wanted ? credentialProblems(deployed.settings, wanted) : [],
+    refused: await refusals(deployed, wanted, topology),
     drift: status?.findings ?? [],
   });
 }
 
-/** What `pulumi preview --json` prints; where it fails it still prints what it knows. */
-async function runPreview(stack: string, configFile: string | undefined): Promise<string> {
+/** What `pulumi preview --json` prints; where it fails it still prints what it knows, and mostly why. */
+async function runPreview(
+  stack: string,
+  configFile: string | undefined,
+): Promise<{ readonly document: string; readonly failure?: string }> {
   const file = configFile === undefined ? [] : ["--config-file", configFile];
   const { stdout, stderr, failed } = await execa(
     "pulumi",
@@ -47,7 +52,7 @@ async function runPreview(stack: string, configFile: string | undefined): Promis
     { env: pulumiEnvironment(), reject: false, stdin: "ignore" },
   );
   if (failed && stdout.trim() === "") throw new Error(explain(stderr));
-  return stdout;
+  return { document: stdout, ...(failed ? { failure: explain(stderr) } : {}) };
 }
 
 /** Null where the config is wrong: what is wrong with it stands among the preview's errors. */
@@ -60,10 +65,15 @@ function settingsOf(config: Readonly<Record<string, string>>): Settings | null {
   }
 }
 
-function credentialProblems(applied: Settings, wanted: Settings): readonly string[] {
-  return rotatable.flatMap(
-    (kind) => orderProblem(kind, applied.credentials[kind], wanted.credentials[kind]) ?? [],
-  );
+/** What Pulumi itself does not refuse in a preview, but an `up` will. */
+async function refusals(
+  deployed: DeployedStack | null,
+  wanted: Settings | null,
+  topology: Topology | null,
+): Promise<readonly string[]> {
+  if (wanted === null || topology === null) return [];
+  if (deployed) return orderProblems(deployed.settings.credentials, wanted.credentials);
+  return (await sameNameProblems(topology)).map((problem) => renderProblems([problem]));
 }
 
 function writableOf({ databases }: Status) {

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { settingChanges } from "../../core/preview/settingChanges.ts";
-import type { Rotatable } from "../../core/rotation.ts";
+import { orderProblems, type Rotatable } from "../../core/rotation.ts";
+import { findingsAgainst } from "../../core/rotationFindings.ts";
 import type { Settings } from "../../core/settings.ts";
-import { judge } from "../../core/status.ts";
+import { type Finding, judge } from "../../core/status.ts";
 import type { DeployedStack } from "../cli/pulumi.ts";
 import { observe } from "../observe/index.ts";
 import { previewImpact } from "../preview/impact.ts";
@@ -31,21 +32,28 @@ export async function reasonsAgainst(
       `the config has other changes that are not applied (${texts.join(", ")}). Apply them first: npm run up`,
     ];
   }
-  const [others, status] = await Promise.all([
+  const [others, wrong] = await Promise.all([
     // One that was begun is itself such a change.
     isDeepStrictEqual(stack.settings.credentials, wanted.credentials) ? otherChanges(stack.name) : [],
-    isForced ? null : judged(stack),
+    isForced ? [] : whatIsWrong(kinds, stack),
   ]);
-  return status === null || status.verdict === "ok"
-    ? others
-    : [
-        ...others,
-        `stack ${stack.name} is ${status.verdict}. ${status.summary} See "npm run status"; --force goes on all the same`,
-      ];
+  const order = orderProblems(stack.settings.credentials, wanted.credentials);
+  if (wrong.length === 0) return [...order, ...others];
+  const texts = wrong.slice(0, namedAtMost).map(({ subject, problem }) => `${subject} ${problem}`);
+  return [
+    ...order,
+    ...others,
+    `stack ${stack.name} is not as declared (${texts.join(", ")}). See "npm run status"; --force goes on all the same`,
+  ];
 }
 
-async function judged({ topology, access }: DeployedStack) {
-  return judge(topology, await observe(topology, access));
+/** What is not as declared, but for what the rotation itself sets right. */
+export async function whatIsWrong(
+  kinds: readonly Rotatable[],
+  { topology, access }: DeployedStack,
+): Promise<readonly Finding[]> {
+  const observation = await observe(topology, access);
+  return findingsAgainst(kinds, judge(topology, observation).findings, observation);
 }
 
 /** What an `up` would change before any generation is another. */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applicationSecrets } from "../../core/ownApplication.ts";
 import { renderHaproxy } from "../../core/render/haproxy.ts";
 import { deriveTopology } from "../../core/topology.ts";
+import { encryptAgain } from "../../scripts/rotate/encryptAgain.ts";
 import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
@@ -177,6 +178,12 @@ describe.sequential("an application that somebody else has made (PowerDNS)", () 
     const config = Buffer.from(renderHaproxy(topology, "token")).toString("base64");
     const check = `echo ${config} | base64 -d > /tmp/candidate.cfg && haproxy -c -f /tmp/candidate.cfg 2>&1`;
     expect(await nodes.exec("gateway", "sh", "-c", check)).toMatchObject({ exitCode: 0 });
+  });
+
+  it("does not see the administrator's token: a rotation of the key asks a server past it", async () => {
+    const said: string[] = [];
+    await encryptAgain(await deployment.deployed(), (text) => said.push(text));
+    expect(said).toEqual(["encrypted again: 0, none remain"]);
   });
 
   it("is changed one at a time: the gateway always has one to lead to", async () => {

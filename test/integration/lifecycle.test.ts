@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectEngine } from "../../scripts/docker/engine.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, Nodes } from "../support/nodes.ts";
+import { ReadProbe } from "../support/readProbe.ts";
 import { localEngine } from "../support/run.ts";
 
 /** What an engine has of a stack, by kind. */
@@ -22,17 +23,82 @@ async function leftovers(stack: string): Promise<Readonly<Record<string, number>
   };
 }
 
+/** Everything of a stack that there can be only one of on a host: names, and addresses with their ports. */
+async function held(stack: string): Promise<readonly string[]> {
+  const engine = connectEngine(localEngine);
+  const filters = { label: [`pg-continuity.stack=${stack}`] };
+  const [containers, networks, { Volumes: volumes }, images] = await Promise.all([
+    engine.listContainers({ all: true, filters }),
+    engine.listNetworks({ filters }),
+    engine.listVolumes({ filters }),
+    engine.listImages({ filters }),
+  ]);
+  return [
+    ...containers.flatMap(({ Names, Ports }) => [
+      ...Names.map((name) => `container ${name}`),
+      ...Ports.flatMap(({ IP, PublicPort }) => (PublicPort ? [`port ${IP}:${PublicPort}`] : [])),
+    ]),
+    ...networks.flatMap(({ Name, IPAM }) => [
+      `network ${Name}`,
+      ...(IPAM?.Config ?? []).map(({ Subnet }) => `subnet ${Subnet}`),
+    ]),
+    ...(volumes ?? []).map(({ Name }) => `volume ${Name}`),
+    ...images.flatMap(({ RepoTags }) => RepoTags ?? []).map((tag) => `image ${tag}`),
+  ];
+}
+
 // One story, told in order: each test begins where the one before has ended.
 describe.sequential("a stack's life", () => {
   let deployment: Deployment;
   let nodes: Nodes;
   let id = "";
+  /** Another stack on the same host. */
+  let other: Deployment;
+  let otherNodes: Nodes;
 
   beforeAll(async () => {
+    other = await Deployment.shared();
+    otherNodes = await Nodes.of(other);
     deployment = await Deployment.create("life");
   });
   afterAll(async () => {
     await deployment[Symbol.asyncDispose]();
+  });
+
+  it("does not begin where another stack has its ports, or somebody else what it would be called", async () => {
+    const { ports } = deployment;
+    const volume = `pg-continuity-${deployment.stack}-shared-database-data`;
+    deployment.configure({ ports: other.ports });
+    await otherNodes.docker("volume", "create", volume);
+    try {
+      const { exitCode, all } = await deployment.up();
+      expect([exitCode, all]).toEqual([1, expect.stringContaining("8 problems, nothing was changed:")]);
+      for (const [node, port] of [
+        ["gateway", other.ports.gateway],
+        ["shared-database", other.ports["shared-database"]],
+      ] as const)
+        expect(all).toContain(
+          `pg-continuity:ports.${node}: ${port} is taken on host local by container ${otherNodes.container(node)}. Free it, or choose another:`,
+        );
+      expect(all).toContain(`host local: has a volume named ${volume} that does not belong to this stack.`);
+      expect(await held(deployment.stack)).toEqual([]);
+    } finally {
+      await otherNodes.docker("volume", "rm", volume);
+      deployment.configure({ ports });
+    }
+  });
+
+  it("does not begin under the name of a stack that another state knows: preview and up say so", async () => {
+    const starts = await otherNodes.starts();
+    const elsewhere = { PULUMI_BACKEND_URL: `file://${deployment.folder}/backend` };
+    const before = await held(other.stack);
+    const up = await other.script("scripts/up.ts", [], elsewhere);
+    const said = `host local: REFUSED: has a stack named ${other.stack} already, of which this state knows nothing (container pg-continuity-${other.stack}-`;
+    expect([up.exitCode, up.all]).toEqual([1, expect.stringContaining(said)]);
+    const preview = await other.script("scripts/preview.ts", [], elsewhere);
+    expect([preview.exitCode, preview.all]).toEqual([3, expect.stringContaining(said)]);
+    expect([await held(other.stack), await otherNodes.starts()]).toEqual([before, starts]);
+    await other.pulumi(["stack", "rm", "--yes", "--preserve-config"], elsewhere);
   });
 
   it("begins with up, which proves that the main job works and ends with the status", async () => {
@@ -54,6 +120,23 @@ describe.sequential("a stack's life", () => {
     expect(await leftovers(deployment.stack)).toEqual({ containers: 6, networks: 1, volumes: 8, images: 3 });
     nodes = await Nodes.of(deployment);
     id = await nodes.store("kept", "a secret that outlives its containers");
+  });
+
+  it("stands beside another stack: both serve, and have no name, port or subnet in common", async () => {
+    const [own, others] = await Promise.all([held(deployment.stack), held(other.stack)]);
+    expect([own.length > 20, others.length > 20]).toEqual([true, true]);
+    expect(own.filter((one) => others.includes(one))).toEqual([]);
+    const theirs = await otherNodes.store("in the other stack", "another secret");
+    expect(await otherNodes.reveal("gateway", theirs)).toBe("another secret");
+    expect(await nodes.reveal("gateway", id)).toBe("a secret that outlives its containers");
+    // Neither knows what the other has, nor whom it trusts.
+    expect(await nodes.reveal("gateway", theirs)).toMatch(/^404 /);
+    const { adminToken } = nodes.stack;
+    expect((await otherNodes.knowing({ adminToken }).request("gateway", "/api/resources")).status).toBe(401);
+    const { caCertificate } = nodes.stack.access;
+    await expect(otherNodes.knowing({ caCertificate }).request("gateway", "/healthz")).rejects.toThrow(
+      /certificate/,
+    );
   });
 
   it("a reloadable parameter is applied live: nothing is replaced, nothing restarted", async () => {
@@ -88,8 +171,12 @@ describe.sequential("a stack's life", () => {
     expect(await leftovers(deployment.stack)).toMatchObject({ containers: 6 });
   });
 
-  it("down leaves the data and nothing else", async () => {
-    const { exitCode, all } = await deployment.down();
+  it("down leaves the data and nothing else; the other stack serves all the time", async () => {
+    const starts = await otherNodes.starts();
+    const reads = new ReadProbe(otherNodes, "/api/resources?limit=1");
+    const { exitCode, all } = await deployment.down().finally(() => reads.stop());
+    expect(reads.failed).toEqual([]);
+    expect(await otherNodes.starts()).toEqual(starts);
     expect([exitCode, all]).toEqual([0, expect.stringContaining("Its data, keys and passwords are kept")]);
     expect(await leftovers(deployment.stack)).toEqual({ containers: 0, networks: 0, volumes: 8, images: 0 });
   });

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Interruption, turnSeconds } from "../../core/preview/interruptions.ts";
+import { turnSeconds } from "../../core/preview/interruptions.ts";
 import type { ImpactReport } from "../../core/preview/report.ts";
 import { Deployment } from "../support/deployment.ts";
+import { expectSame, previewOf } from "../support/impact.ts";
 import { underLoad } from "../support/load.ts";
 import { healthy, Nodes } from "../support/nodes.ts";
 import { freePorts } from "../support/ports.ts";
@@ -28,16 +29,10 @@ describe.sequential("npm run preview tells what up will do", () => {
     await healthy(deployment);
   });
 
-  async function preview(): Promise<ImpactReport & { readonly exitCode: number | undefined }> {
-    const { exitCode, stdout, all } = await deployment.script("scripts/preview.ts", ["--json"]);
-    if (stdout === "") throw new Error(all);
-    return { ...(JSON.parse(stdout) as ImpactReport), exitCode };
-  }
-
   /** Previews the change, applies it while clients read and write, and compares. */
   async function applied(changes: Record<string, unknown>): Promise<ImpactReport> {
     deployment.configure(changes);
-    const { exitCode, ...report } = await preview();
+    const { exitCode, ...report } = await previewOf(deployment);
     expect([exitCode, report.verdict]).toEqual([2, "changes"]);
     const before = await nodes.starts();
     const probe = new ReadProbe(nodes, `/api/resources/${resource}`);
@@ -67,7 +62,12 @@ describe.sequential("npm run preview tells what up will do", () => {
   }
 
   it("nothing to do: exit code 0", async () => {
-    expect(await preview()).toMatchObject({ exitCode: 0, verdict: "no change", risk: "none", drift: [] });
+    expect(await previewOf(deployment)).toMatchObject({
+      exitCode: 0,
+      verdict: "no change",
+      risk: "none",
+      drift: [],
+    });
   });
 
   it("what is delivered live stops nothing", async () => {
@@ -130,23 +130,4 @@ function replacedNodes({ changes }: ImpactReport): readonly string[] {
     .filter(({ kind, action }) => kind === "container" && action === "replaced")
     .map(({ node }) => node ?? "")
     .sort();
-}
-
-/** What was announced is what was seen: who was told "go on" saw no failure, who was told "stop" waited about that long. */
-function expectSame(
-  what: string,
-  announced: Interruption,
-  observed: { readonly gapSeconds: number; readonly failed: readonly string[] },
-): void {
-  const { gapSeconds, failed } = observed;
-  if (!announced.stops) {
-    expect({ what, failed }).toEqual({ what, failed: [] });
-    return;
-  }
-  const seconds = announced.seconds ?? Number.POSITIVE_INFINITY;
-  // To turn to another server may take no time at all.
-  if (seconds > turnSeconds)
-    expect([what, gapSeconds]).toEqual([what, expect.toSatisfy((gap: number) => gap > seconds / 5)]);
-  // A busy machine is slower, but not without bounds.
-  expect([what, gapSeconds]).toEqual([what, expect.toSatisfy((gap: number) => gap < seconds * 4)]);
 }

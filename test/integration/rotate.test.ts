@@ -115,6 +115,8 @@ describe.sequential("rotation on a running deployment", () => {
     const up = await deployment.pulumi(["up", "--yes", "--skip-preview"]);
     expect([up.exitCode === 0, up.all]).toEqual([false, expect.stringContaining(reason)]);
     expect(up.all).not.toContain("configure-");
+    const dryRun = await rotate(["key"], "--dry-run");
+    expect([dryRun.exitCode, dryRun.all]).toEqual([3, expect.stringContaining(`not started: ${reason}`)]);
   });
 
   it("of everything, one that was interrupted: what was in use before goes on until it is finished, and the status says how", async () => {

@@ -22,6 +22,8 @@ export class TestEngine implements AsyncDisposable {
   readonly url: string;
   /** The address at which it publishes ports. */
   readonly address: string;
+  /** At which it reaches what this machine publishes. */
+  readonly machineAddress: string;
   readonly #name: string;
   readonly #folder: string;
   readonly #subnet: string;
@@ -32,6 +34,7 @@ export class TestEngine implements AsyncDisposable {
     this.#folder = folder;
     this.#subnet = `10.213.${randomInt(1, 255)}`;
     this.address = `${this.#subnet}.2`;
+    this.machineAddress = `${this.#subnet}.1`;
     this.url = `unix://${join(folder, "docker.sock")}`;
   }
 
@@ -107,7 +110,7 @@ export class TestEngine implements AsyncDisposable {
   }
 
   async #createNamespace(): Promise<void> {
-    const [name, gateway] = [this.#name, `${this.#subnet}.1`];
+    const [name, gateway] = [this.#name, this.machineAddress];
     const inside = (...args: string[]) => ["-netns", name, ...args];
     for (const args of [
       ["netns", "add", name],

@@ -9,10 +9,18 @@ import { renderHaproxy } from "../../core/render/haproxy.ts";
 import { fingerprint, renderNode } from "../../core/render/node.ts";
 import { renderPgHba } from "../../core/render/postgres.ts";
 import { renderRolesSql } from "../../core/render/roles.ts";
+import { parseSettings } from "../../core/settings.ts";
 import { judge } from "../../core/status.ts";
 import { statusSchema } from "../../core/statusSchema.ts";
 import { type ApplicationNode, allNodes, vaultEntries } from "../../core/topology.ts";
-import { credentials, healthyObservation, settingsOf, topologyOf, twoHosts } from "../support/fixtures.ts";
+import {
+  credentials,
+  healthyObservation,
+  rawConfig,
+  settingsOf,
+  topologyOf,
+  twoHosts,
+} from "../support/fixtures.ts";
 import { registerDeployment } from "../support/mocks.ts";
 import { digestOf } from "./preview/digests.ts";
 
@@ -39,6 +47,26 @@ describe("the settings of an application", () => {
       throw error;
     }
   };
+
+  it("hold no secret: what is encrypted in the config would be readable in the container's environment", () => {
+    const said = (isSecret: (key: string) => boolean, config: Record<string, unknown>) => {
+      try {
+        parseSettings(rawConfig(config), { isSecret });
+        return [];
+      } catch (error) {
+        if (!(error instanceof ProblemsError)) throw error;
+        return error.problems.map(({ path, reason }) => `${path}: ${reason}`);
+      }
+    };
+    const isSecret = (key: string) => key === "pg-continuity:application";
+    const config = own({ environment: { API_KEY: "hidden" } });
+    expect(said(isSecret, config)).toEqual([
+      "pg-continuity:application: holds a secret of the stack's config, and everybody who may look at the container could read it (docker inspect)",
+    ]);
+    expect(said(isSecret, own({ command: ["shop", "--key=hidden"] }))).toHaveLength(1);
+    expect(said(() => false, config)).toEqual([]);
+    expect(said(isSecret, own())).toEqual([]);
+  });
 
   it.each([
     "shop:1",

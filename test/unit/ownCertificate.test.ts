@@ -117,6 +117,16 @@ describe("a certificate of one's own for the gateway", () => {
       /^gatewayKey: is encrypted with a passphrase, .*openssl pkey -in KEY\.pem/,
     ],
     [
+      "a key beside the certificate, where it is not encrypted",
+      ({ key }) => ({ gatewayCertificate: `${key}${gateway.certificate}` }),
+      /^gatewayCertificate: holds a private key(?!.*BEGIN PRIVATE KEY-----\n)/,
+    ],
+    [
+      "a key beside the authority",
+      ({ key }) => ({ gatewayAuthority: `${authority.certificate}${key}` }),
+      /^gatewayAuthority: holds a private key/,
+    ],
+    [
       "an authority that is none",
       () => ({ gatewayAuthority: "x" }),
       /^gatewayAuthority: holds no certificate/,

@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { type Generations, orderProblem, planRotation, planRotations } from "../../core/rotation.ts";
-import { rotationFindings } from "../../core/rotationFindings.ts";
+import { known } from "../../core/observation.ts";
+import {
+  type Generations,
+  orderProblem,
+  orderProblems,
+  planRotation,
+  planRotations,
+  type Rotatable,
+} from "../../core/rotation.ts";
+import { findingsAgainst, rotationFindings } from "../../core/rotationFindings.ts";
+import { judge } from "../../core/status.ts";
+import { healthyObservation, topologyOf } from "../support/fixtures.ts";
 
 const lists = (applied: Generations, wanted: Generations) =>
   planRotation(applied, wanted).map(({ generations }) => generations.join());
@@ -69,9 +79,46 @@ describe("a rotation", () => {
     ]);
   });
 
+  it("is not kept from beginning by what it sets right: certificates that soon end", () => {
+    const topology = topologyOf();
+    const ending = (of: string, expiresAt: string) => {
+      const observation = {
+        ...healthyObservation(topology),
+        certificates: [{ of, seen: known({ expiresAt, problem: null }) }],
+      };
+      return { observation, status: judge(topology, observation) };
+    };
+    const left = (kinds: readonly Rotatable[], { observation, status }: ReturnType<typeof ending>) =>
+      findingsAgainst(kinds, status.findings, observation).map(({ subject }) => subject);
+    // Observed on 2 January 2026.
+    const soon = ending("gateway", "2026-01-20T00:00:00.000Z");
+    expect(soon.status.verdict).not.toBe("ok");
+    expect(left(["certificates"], soon)).toEqual([]);
+    expect(left(["key", "certificates"], soon)).toEqual([]);
+    expect(left(["key"], soon)).toEqual(["certificate of gateway"]);
+    expect(left(["certificates"], ending("gateway", "2026-01-01T00:00:00.000Z"))).toEqual([
+      "certificate of gateway",
+    ]);
+    expect(left(["certificates"], ending("gateway-clients", "2026-01-20T00:00:00.000Z"))).toEqual([
+      "certificate that the gateway shows to clients",
+    ]);
+    const { observation } = soon;
+    const gone = { ...observation, gateway: known({ state: "missing" as const }) };
+    expect(left(["certificates"], { observation: gone, status: judge(topology, gone) })).toEqual(["gateway"]);
+  });
+
   it("an older one can be accepted again, as for what was read from a backup", () => {
     expect(orderProblem("key", [3], [3, 1])).toBeUndefined();
     expect(lists([3, 1], [3, 1])).toEqual(["3"]);
+  });
+
+  it("is looked at for all kinds at once", () => {
+    const before = { passwords: [1], certificates: [1], key: [1], token: [1] } as const;
+    expect(orderProblems(before, { ...before, key: [1, 2] })).toEqual([]);
+    expect(orderProblems(before, { ...before, key: [2], token: [2, 1] })).toEqual([
+      expect.stringContaining("key: generation [1] must not be followed by [2]"),
+      expect.stringContaining("token: generation [1] must not be followed by [2, 1]"),
+    ]);
   });
 
   it("can be taken back while it is only announced", () => {

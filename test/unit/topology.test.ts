@@ -113,6 +113,12 @@ describe("on several hosts", () => {
   it("the operator reaches a remote host by its address where 0.0.0.0 is published", () => {
     expect(node(topology, "gateway").published.address).toBe("10.0.0.1");
   });
+  it("and by its address, too, where its engine's socket leads to another machine (a VM, a namespace)", () => {
+    const beta = { docker: "unix:///run/vm/docker.sock", address: "10.0.0.2" };
+    const hosts = { alpha: { docker: "unix:///var/run/docker.sock", address: "10.0.0.1" }, beta };
+    expect(node(topologyOf({ ...twoHosts, hosts }), "read-only-server").published.address).toBe("10.0.0.2");
+    expect(node(topologyOf({ publishedAddress: "0.0.0.0" }), "gateway").published.address).toBe("127.0.0.1");
+  });
   it("a server on the database's own host is no witness", () => {
     expect(witnessesOf(topology, database(topology, "shared")).map(({ name }) => name)).toEqual([
       "read-only",

@@ -4,7 +4,7 @@ import { renderMarkdown, renderReport } from "../../../core/preview/render.ts";
 import { assess, type ImpactReport, type ReportContext } from "../../../core/preview/report.ts";
 import type { DatabaseName } from "../../../core/vocabulary.ts";
 import { explain } from "../../../scripts/cli/pulumi.ts";
-import { topologyOf } from "../../support/fixtures.ts";
+import { topologyOf, twoHosts } from "../../support/fixtures.ts";
 import { digestOf, type StepShape, transitionUrn } from "./digests.ts";
 
 function contextOf(
@@ -22,7 +22,7 @@ function contextOf(
     deployed: before === null ? null : { topology: topologyOf({ model: before, synchronous }), writable },
     wanted: topologyOf({ model: after, giveUpVolume: givenUp }),
     settings: [],
-    credentials: [],
+    refused: [],
     drift: [],
   };
 }
@@ -44,6 +44,8 @@ interface Expected {
   readonly reason?: RegExp;
   readonly data?: RegExp;
 }
+
+const onTwoHosts = { topology: topologyOf(twoHosts), writable: "shared" } as const;
 
 const goOn = { writes: "go on", reads: "go on" } as const;
 
@@ -281,6 +283,43 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     },
   ],
   [
+    "the model loses the replica whose word writes wait for: they are told before it goes",
+    [...removed("read-only-server"), ...removed("read-only-database")],
+    contextOf({ after: "secondary", synchronous: true }),
+    { risk: "medium", ...goOn },
+  ],
+  [
+    "the only writing server moves to another host",
+    [
+      { op: "create", type: "container", name: "primary-server-on-beta" },
+      { op: "delete", type: "container", name: "primary-server-on-alpha" },
+    ],
+    contextOf({ before: "read-only", after: "read-only" }),
+    { risk: "medium", writes: 4, reads: 1, reason: /primary-server is away for a moment/ },
+  ],
+  [
+    "the gateway leaves: clients have to look for it elsewhere",
+    [{ op: "delete", type: "container", name: "gateway" }],
+    contextOf(),
+    { risk: "high", writes: "for good", reads: "for good", reason: /gateway is away for good/ },
+  ],
+  [
+    "a host leaves with the last that ran on it",
+    [
+      ...removed("read-only-server"),
+      ...removed("read-only-database"),
+      { op: "delete", type: "network", name: "docker-beta-network" },
+    ],
+    { ...contextOf({ after: "secondary" }), deployed: onTwoHosts },
+    { risk: "medium", ...goOn },
+  ],
+  [
+    "a host leaves whose nodes stay",
+    [...removed("read-only-server"), { op: "delete", type: "network", name: "docker-beta-network" }],
+    { ...contextOf(), deployed: onTwoHosts },
+    { risk: "high", writes: "for good", reads: "for good", reason: /the network of host beta is deleted/ },
+  ],
+  [
     "the replica's data stays behind on its host",
     [{ op: "delete", type: "volume", name: "read-only-database-data", retained: true }],
     contextOf({ after: "secondary" }),
@@ -391,7 +430,7 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
   [
     "a key that is used before it is accepted",
     [{ op: "create", type: "stash", name: "credentials-encryption-key-2" }],
-    { ...contextOf(), credentials: ["key: generation [1] must not be followed by [2]: …"] },
+    { ...contextOf(), refused: ["key: generation [1] must not be followed by [2]: …"] },
     { risk: "high", ...goOn, verdict: "refused", reason: /it is refused/ },
   ],
   [
@@ -501,6 +540,21 @@ describe("containers that are made anew", () => {
     );
   });
 
+  it("are not said to read elsewhere where they are applications of one's own", () => {
+    const topology = topologyOf({ application: { image: "shop/web:1" }, synchronous: true });
+    const { order } = assess(digestOf(replaced("primary-application")), {
+      ...contextOf(),
+      deployed: { topology, writable: "shared" },
+    });
+    expect(order).toEqual([
+      {
+        node: "primary-application",
+        once: null,
+        waits: "what it works on is finished or cut, the others take what comes",
+      },
+    ]);
+  });
+
   it("are not spoken of where none is", () => {
     expect(assess(digestOf(replaced("gateway")), contextOf({ before: null })).order).toEqual([]);
     expect(renderReport(assess(digestOf([]), contextOf()))).not.toContain("one at a time");
@@ -580,6 +634,24 @@ describe("what Pulumi and the program say", () => {
       refused: [],
       errors: ['pg-continuity:model: "ful" is none of full.'],
     });
+  });
+
+  it("a preview that has failed without a word in its document is no preview", () => {
+    const failed = parseDigest(JSON.stringify({ steps: [] }), "error: could not load plugin docker");
+    expect(assess(failed, contextOf())).toMatchObject({
+      verdict: "failed",
+      errors: ["could not load plugin docker"],
+    });
+    const silent = parseDigest(
+      JSON.stringify({ diagnostics: [{ severity: "error", message: "error: preview failed" }] }),
+      "",
+    );
+    expect(assess(silent, contextOf()).verdict).toBe("failed");
+    const explained = parseDigest(
+      JSON.stringify({ diagnostics: [{ severity: "error", message: "error: it is wrong" }] }),
+      "error: preview failed",
+    );
+    expect(assess(explained, contextOf()).errors).toEqual(["it is wrong"]);
   });
 
   it("text that is no preview is said to be none", () => {

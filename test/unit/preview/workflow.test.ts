@@ -55,13 +55,20 @@ describe("the workflow", () => {
       process.chdir(directory);
       rmSync(folder, { recursive: true });
     });
-    const comment = async (stack: string, text: string) => {
+    const comment = async (stack: string, text: string, code = "2") => {
       writeFileSync("impact.md", `${commentMarker(stack)}\n${text}`);
-      await run(createRequire(import.meta.url), github, context, { env: { STACK: stack } });
+      await run(createRequire(import.meta.url), github, context, { env: { STACK: stack, CODE: code } });
     };
     await comment("staging", "first");
     await comment("production", "first");
     await comment("staging", "second");
-    expect(comments.map(({ body }) => body.split("\n").at(-1))).toEqual(["a person's", "second", "first"]);
+    const texts = () => comments.map(({ body }) => body.split("\n").at(-1));
+    expect(texts()).toEqual(["a person's", "second", "first"]);
+
+    // The last push took the change back: what stands there must not go on saying otherwise. Nothing is no news.
+    expect(String(step.if ?? "")).not.toContain("code");
+    await comment("staging", "no change", "0");
+    await comment("another", "no change", "0");
+    expect(texts()).toEqual(["a person's", "no change", "first"]);
   });
 });
