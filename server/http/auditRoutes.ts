@@ -17,9 +17,11 @@ import type { Services } from "./services.ts";
 import { line } from "./validate.ts";
 import { from } from "./writing.ts";
 
-/** Times that PostgreSQL can hold, and that mean something here. */
+/** Times that PostgreSQL can read and hold, and that mean something here. */
 const time = z.iso
   .datetime({ offset: true })
+  .max(40)
+  .refine((value) => !/[+-](1[6-9]|2\d):\d\d$/.test(value), "must have an offset of less than 16 hours")
   .refine((value) => /^(19[7-9]|2\d\d)\d-/.test(value), "must be a time after 1970 and before 3000");
 
 const filterSchema = z.strictObject({
@@ -113,6 +115,7 @@ export function auditOperations(api: Operations, services: () => Services): void
     id: "exportAudit",
     summary: "All events that fit, as CSV or JSON lines, the newest first",
     query: exportSchema,
+    longestSeconds: exportSeconds,
     answers: {
       200: { description: "One event a line", contentType: "application/x-ndjson", schema: z.string() },
     },
@@ -140,6 +143,8 @@ export function auditOperations(api: Operations, services: () => Services): void
 }
 
 const exportBatch = 1000;
+/** Millions of events. A reader that stands still is let go long before. */
+const exportSeconds = 3600;
 const csvColumns = [
   ...["server", "sequence", "at", "kind", "operation", "outcome", "actor", "actorId", "object", "objectName"],
   ...["address", "details", "hash"],

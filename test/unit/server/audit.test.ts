@@ -30,7 +30,11 @@ function event(sequence: number): AuditEvent {
 
 describe("what cannot stand in PostgreSQL", () => {
   // "DELETE /api/resources/%00" by somebody who may not.
-  const hostile: AuditEvent = { ...event(1), object: "a\0b\ud800c", details: { reason: ["\0"], "key\\u0000": "🔑" } };
+  const hostile: AuditEvent = {
+    ...event(1),
+    object: "a\0b\ud800c",
+    details: { reason: ["\0"], "key\\u0000": "🔑" },
+  };
 
   test("should be replaced in the event of a write", () => {
     const values = auditValues(hostile);
@@ -45,7 +49,9 @@ describe("what cannot stand in PostgreSQL", () => {
       return { rowCount: 1 };
     };
     await insertEvents({ query } as unknown as ClientBase, [hostile]);
-    expect(JSON.parse(inserted)).toMatchObject([{ object: "a\ufffdb\ufffdc", details: { reason: ["\ufffd"] } }]);
+    expect(JSON.parse(inserted)).toMatchObject([
+      { object: "a\ufffdb\ufffdc", details: { reason: ["\ufffd"] } },
+    ]);
   });
 });
 
