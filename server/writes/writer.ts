@@ -141,11 +141,15 @@ export class Writer {
   }
 
   #stillOpen(cause: unknown): WriteUnavailable {
-    return new WriteUnavailable("time-limit", `the database gave the statement up after its time limit${lost}`, {
-      retryAfterSeconds: 2,
-      outcomeUnknown: true,
-      cause,
-    });
+    return new WriteUnavailable(
+      "time-limit",
+      `the database gave the statement up after its time limit${lost}`,
+      {
+        retryAfterSeconds: 2,
+        outcomeUnknown: true,
+        cause,
+      },
+    );
   }
 
   #timeUp(outcomeUnknown: boolean, cause: unknown): WriteUnavailable {
