@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 import { Agent, type RequestOptions, request } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { PoolClient } from "pg";
@@ -96,7 +97,7 @@ export class HttpServer {
     path: string,
     body?: unknown,
     headers: RequestOptions["headers"] = {},
-  ): Promise<{ readonly status: number; readonly text: string }> {
+  ): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders; readonly text: string }> {
     const { port } = this.#app.server.address() as AddressInfo;
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const type = payload === undefined ? {} : { "content-type": "application/json" };
@@ -111,7 +112,8 @@ export class HttpServer {
           text += chunk;
         });
         incoming.on("error", reject);
-        incoming.on("end", () => resolve({ status: incoming.statusCode ?? 0, text }));
+        const { statusCode: status = 0, headers: told } = incoming;
+        incoming.on("end", () => resolve({ status, headers: told, text }));
       });
       outgoing.on("error", reject);
       outgoing.end(payload);

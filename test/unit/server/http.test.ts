@@ -104,3 +104,97 @@ test("a wrong current password is recorded", async () => {
     { kind: "user", operation: "account.change-password", actor: "ada", actorId: id, outcome: "denied" },
   ]);
 });
+
+describe("permissions", () => {
+  /** Who may call each operation: the least of the roles. A new operation has to be put here. */
+  const least = {
+    nobody: ["signIn", "openApi"],
+    viewer: [
+      ...[
+        "whoami",
+        "version",
+        "readSession",
+        "signOut",
+        "changePassword",
+        "createToken",
+        "listTokens",
+        "deleteToken",
+      ],
+      ...["readHighAvailability", "readLagHistory", "watchHighAvailability", "listResources", "readResource"],
+    ],
+    operator: ["revealSecret", "createResource", "updateResource", "rotateSecret", "deleteResource"],
+    administrator: [
+      ...["createAccount", "listAccounts", "updateAccount", "deleteAccount", "resetPassword", "listKeys"],
+      ...["reencrypt", "listAudit", "exportAudit", "verifyAudit", "listTransitions", "listTasks", "runTask"],
+      ...["renameServer", "downloadSupportBundle", "testAlerts"],
+    ],
+    // Only the deployment's own token.
+    deployment: ["setup"],
+  } as const;
+  const ranks = Object.keys(least);
+
+  test("are asked for by every operation, of whoever is signed in", async () => {
+    const account = { id: randomUUID(), name: "ada", role: "", epoch: 1, passwordHash: null };
+    await using server = await HttpServer.start({
+      read: async (): Promise<unknown> => (account.role === "" ? null : { ...account }),
+      monitor: { overview: () => ({}) as Overview, subscribe: () => () => undefined },
+    });
+    const { sessions } = server.services;
+    // Each time another: one of the operations ends it.
+    const signedIn = () => {
+      const session = sessions.begin(account.id, 1, Date.now());
+      const cookie = `__Host-pg-continuity=${sessions.seal(session)}`;
+      return { ...nobody, cookie, "x-csrf-token": sessions.csrfToken(session) };
+    };
+    const { paths } = JSON.parse((await server.send("GET", "/api/openapi.json")).text) as {
+      paths: Record<string, Record<string, { operationId: string }>>;
+    };
+    const operations = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { operationId }]) => ({ path, method, operationId })),
+    );
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(
+      Object.values(least).flat().sort(),
+    );
+    const wrong: unknown[] = [];
+    for (const { path, method, operationId } of operations) {
+      const values = { id: randomUUID(), server: "primary", task: "clean-up" };
+      const url = path.replace(/\{(\w+)\}/g, (_, name: keyof typeof values) => values[name]);
+      const body = operationId === "setup" ? { name: "a" } : undefined;
+      const seconds = operationId === "watchHighAvailability" ? "?seconds=1" : "";
+      const rank = ranks.findIndex((one) => least[one as keyof typeof least].includes(operationId as never));
+      for (const [index, role] of ["nobody", "viewer", "operator"].entries()) {
+        account.role = index === 0 ? "" : role;
+        server.services.directory.forget();
+        const { status } = await server.send(
+          method.toUpperCase(),
+          url + seconds,
+          body,
+          index === 0 ? nobody : signedIn(),
+        );
+        const refused = index === 0 ? status === 401 : status === 403;
+        if (refused !== index < rank && operationId !== "signIn") wrong.push([operationId, role, status]);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
+test.each([
+  ["GET", "/api/openapi.json", 200],
+  ["GET", "/api/whoami", 401],
+  ["GET", "/nothing", 404],
+  ["GET", "/api/resources/%zz", 400],
+])("%s %s has the headers that browsers need to be careful", async (method, path, status) => {
+  await using server = await HttpServer.start();
+  const answer = await server.send(method, path, undefined, nobody);
+  expect([answer.status, answer.headers]).toEqual([
+    status,
+    expect.objectContaining({
+      "x-content-type-options": "nosniff",
+      "x-frame-options": "DENY",
+      "referrer-policy": "no-referrer",
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      "strict-transport-security": "max-age=31536000",
+    }),
+  ]);
+});
