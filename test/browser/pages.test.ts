@@ -232,6 +232,8 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     secondary.start();
     await activeIn("Secondary server").waitFor();
     await page.getByText("Everything is as declared.").waitFor();
+    // Its first samples are half a minute old, and the page asks for them each quarter of one.
+    await page.getByRole("img", { name: /^Lag from .+ at most/ }).waitFor({ timeout: 50_000 });
   });
 
   test("an administrator renames a server: shown at every server, recorded, nobody else may", async () => {
