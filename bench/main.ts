@@ -13,11 +13,12 @@ import { setup } from "../scripts/setup/index.ts";
 import { OwnStack } from "../test/support/ownStack.ts";
 import { reap, startReaper } from "../test/support/run.ts";
 import { deploy } from "./deploy.ts";
+import { pages } from "./pages.ts";
 import { server } from "./server.ts";
 import type { Measurement, Suite } from "./suite.ts";
 import { transitions } from "./transitions.ts";
 
-const suites: readonly Suite[] = [deploy, transitions, server];
+const suites: readonly Suite[] = [deploy, transitions, server, pages];
 
 const program = new Command("bench")
   .description(
@@ -65,14 +66,14 @@ async function runSuite(suite: Suite, runs: number): Promise<readonly Measuremen
 }
 
 function render(all: readonly Measurement[]): string {
-  const table = newTable(["measured", "n", "min", "median", "p95", "target", ""]);
+  const table = newTable(["measured", "n", "min", "median", "p95", "max", "target", ""]);
   for (const measurement of all) {
     const figures = figuresOf(measurement.seconds);
     const { targetSeconds } = measurement;
     table.push([
       measurement.what,
       figures?.count ?? 0,
-      ...[figures?.min, figures?.p50, figures?.p95, targetSeconds].map(secondsText),
+      ...[figures?.min, figures?.p50, figures?.p95, figures?.max, targetSeconds].map(secondsText),
       isWithinTarget(measurement) ? colours.green("ok") : colours.red("missed"),
     ]);
   }

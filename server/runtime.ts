@@ -123,6 +123,7 @@ export class Runtime {
       cluster: this.#cluster,
       reader: this.#reader,
       ready: () => this.#preparation.ready,
+      changed: () => this.#monitor.changed(),
       log,
     });
     this.#monitor = new Monitor({

@@ -52,7 +52,7 @@ export const accountWithPasswordSchema = z.object({
   }),
 });
 
-export const signInSchema = z.strictObject({ name: z.string().min(1).max(100), password: anyPassword });
+export const signInSchema = z.strictObject({ name: line(100), password: anyPassword });
 export const changePasswordSchema = z.strictObject({ currentPassword: anyPassword, newPassword });
 export const sessionSchema = z.object({
   account: z.object({ id: z.uuid(), name: z.string(), role }),

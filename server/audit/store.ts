@@ -5,6 +5,16 @@ import type { AuditEvent } from "./event.ts";
 const columns =
   "server, sequence, id, at, kind, operation, outcome, actor, actor_id, object, object_name, address, details";
 
+/**
+ * Text as PostgreSQL can hold it: anything but NUL and half characters, which a path may contain. Otherwise the event of
+ * a request that was refused could never be stored, and everything after it would wait on the disk.
+ */
+function storable(value: unknown): unknown {
+  return typeof value === "string" ? value.replace(/\0|\p{Cs}/gu, "\ufffd") : value;
+}
+
+const storableJson = (value: unknown): string => JSON.stringify(value, (_key, entry) => storable(entry));
+
 /** One event's values, in the order of `auditColumns`; used by the write that it tells of, in its transaction. */
 export function auditValues(event: AuditEvent): readonly unknown[] {
   return [
@@ -20,8 +30,8 @@ export function auditValues(event: AuditEvent): readonly unknown[] {
     event.object,
     event.objectName,
     event.address,
-    JSON.stringify(event.details),
-  ];
+    storableJson(event.details),
+  ].map(storable);
 }
 export const auditColumns = columns;
 
@@ -36,7 +46,7 @@ export async function insertEvents(client: ClientBase, events: readonly AuditEve
     actor_id: actorId,
     object_name: objectName,
   }));
-  const json = JSON.stringify(rows);
+  const json = storableJson(rows);
   const { rowCount } = await client.query({
     name: "insert-audit",
     text: `insert into vault.audit_events (${columns})

@@ -173,6 +173,7 @@ export class Cluster {
     // On disk before it counts: a database is never used on a timeline that could be forgotten.
     if (view.systemId !== null && view.timeline !== null) {
       await this.#witness.observe(view.systemId, view.timeline);
+      if (this.#nodes.get(view.name) !== node) return; // retired while that was written down
     }
     const before = this.view(view.name);
     this.#views.set(view.name, view);

@@ -9,6 +9,9 @@ export type FailureKind =
   /** Anything else: trying again would not help. */
   | "other";
 
+/** SQLSTATE query_canceled: the statement took longer than it may. */
+export const queryCanceled = "57014";
+
 /** SQLSTATEs after which the node itself has to be looked at again. */
 const nodeStates = new Set([
   "25006", // read_only_sql_transaction: it has become a standby or was closed

@@ -22,6 +22,7 @@ import {
   updateAccount,
 } from "../accounts/store.ts";
 import type { App } from "./app.ts";
+import { recordIfPossible, subjectOf } from "./auditing.ts";
 import { actorOf } from "./authentication.ts";
 import type { Operations } from "./operation.ts";
 import { HttpProblem } from "./problem.ts";
@@ -32,6 +33,7 @@ import { from, idempotencyKey, writeOnce } from "./writing.ts";
 /** Attempts to change one's own password within the window, right ones too: whoever has taken a session over must not guess on. */
 const attempts = { max: 10, timeWindow: 60_000 } as const;
 
+const passwordAudit = { kind: "user", operation: "account.change-password" } as const;
 const manage = { access: "accounts.manage", needsVault: true } as const;
 
 /** Accounts: managed by administrators; everybody changes the own password. */
@@ -189,7 +191,7 @@ export function accountOperations(app: App, api: Operations, services: () => Ser
     method: "PUT",
     path: "/api/account/password",
     id: "changePassword",
-    audit: { kind: "user", operation: "account.change-password" },
+    audit: passwordAudit,
     summary: "Change the own password; all other sessions end",
     access: "signed-in",
     needsVault: true,
@@ -215,6 +217,11 @@ export function accountOperations(app: App, api: Operations, services: () => Ser
       // A repeated request comes after the change: then the new password is the current one.
       const current = [body.currentPassword, body.newPassword];
       if (!(await isPassword(services(), id, ...current))) {
+        await recordIfPossible(
+          services(),
+          subjectOf(request, actor, passwordAudit, { object: id }),
+          "denied",
+        );
         throw new HttpProblem("wrong-password", 403, "The current password is another one.");
       }
       const hash = await hashPassword(body.newPassword);

@@ -65,7 +65,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     genReqId: () => randomUUID(),
     bodyLimit: bodyLimitBytes,
     requestTimeout: receiveTimeoutMs,
-    handlerTimeout: options.requestTimeoutSeconds * 1000,
+    // Operations have a limit of their own (operation.ts): this is for what comes before them.
+    handlerTimeout: (options.requestTimeoutSeconds + 1) * 1000,
     connectionTimeout: (options.requestTimeoutSeconds + 5) * 1000,
     keepAliveTimeout: 60_000,
     forceCloseConnections: "idle",
@@ -113,7 +114,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 }
 
 /** Everything under `/api`: signed in, logged, never cached. */
-function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): void {
+function apiRoutes(api: App, { log, services, requestTimeoutSeconds }: AppOptions, signedIn: SignIn): void {
   api.addHook("onRequest", async (request, reply) => {
     reply.header("cache-control", "no-store");
     const { access, needsVault } = request.routeOptions.config;
@@ -135,7 +136,7 @@ function apiRoutes(api: App, { log, services }: AppOptions, signedIn: SignIn): v
       "request",
     );
   });
-  const operations = new Operations(api);
+  const operations = new Operations(api, requestTimeoutSeconds);
   statusOperations(operations, services);
   alertOperations(operations, services);
   resourceOperations(operations, services);

@@ -17,9 +17,11 @@ import type { Services } from "./services.ts";
 import { line } from "./validate.ts";
 import { from } from "./writing.ts";
 
-/** Times that PostgreSQL can hold, and that mean something here. */
+/** Times that PostgreSQL can read and hold, and that mean something here. */
 const time = z.iso
   .datetime({ offset: true })
+  .max(40)
+  .refine((value) => !/[+-](1[6-9]|2\d):\d\d$/.test(value), "must have an offset of less than 16 hours")
   .refine((value) => /^(19[7-9]|2\d\d)\d-/.test(value), "must be a time after 1970 and before 3000");
 
 const filterSchema = z.strictObject({

@@ -29,8 +29,8 @@ export function actorOf(request: FastifyRequest): Actor {
 }
 
 /**
- * A hook that lets the deployment's token, tokens of accounts and browsers' sessions pass. Failures are counted per
- * address; a right token always passes, so that nobody behind a shared address can lock the others out (a token has
+ * A hook that lets the deployment's token, tokens of accounts and browsers' sessions pass. Wrong tokens are counted per
+ * address; a right one always passes, so that nobody behind a shared address can lock the others out (a token has
  * 256 random bits, it is not guessed).
  */
 export function authentication(app: App, services: () => Services): SignIn {
@@ -43,8 +43,11 @@ export function authentication(app: App, services: () => Services): SignIn {
     const actor = await identify(request, reply, services());
     const { audit } = request.routeOptions.config;
     if (actor === null) {
-      const limit = await countFailure(request);
-      if (!limit.isAllowed && limit.isExceeded) throw tooMany(limit.ttlInSeconds);
+      // Who brings no token has guessed none: a page asks first whether somebody is signed in.
+      if (request.headers.authorization !== undefined) {
+        const limit = await countFailure(request);
+        if (!limit.isAllowed && limit.isExceeded) throw tooMany(limit.ttlInSeconds);
+      }
       reply.header("www-authenticate", 'Bearer realm="pg-continuity"');
       const given = bearerToken(request.headers.authorization) !== null;
       if (given && services().ready()) {

@@ -12,10 +12,10 @@ const unreadBytes = 512 * 1024;
 
 /** What this server sees of the whole deployment: now, as it changes, and of the last hours. */
 export function highAvailabilityOperations(app: App, api: Operations, services: () => Services): void {
-  const open = new Set<PassThrough>();
+  const open = new Set<() => void>();
   // Otherwise a server that stops would wait for its listeners.
   app.addHook("preClose", async () => {
-    for (const stream of open) stream.end();
+    for (const end of open) end();
   });
 
   api.add({
@@ -56,20 +56,24 @@ export function highAvailabilityOperations(app: App, api: Operations, services: 
     handle: ({ query: { seconds }, reply }) => {
       const { monitor } = services();
       const stream = new PassThrough();
-      open.add(stream);
       const send = (overview: Overview): void => {
         if (stream.writableLength > unreadBytes) stream.destroy();
         else stream.write(`event: overview\ndata: ${JSON.stringify(overview)}\n\n`);
       };
       const unsubscribe = monitor.subscribe(send);
-      const end = setTimeout(() => stream.end(), seconds * 1000);
-      const finish = (): void => {
-        clearTimeout(end);
+      const forget = (): void => {
+        clearTimeout(timer);
         unsubscribe();
-        open.delete(stream);
+        open.delete(end);
       };
-      stream.once("finish", finish);
-      stream.once("close", finish);
+      // Nothing more is written from then on, also while the listener has not read everything yet.
+      const end = (): void => {
+        forget();
+        stream.end();
+      };
+      const timer = setTimeout(end, seconds * 1000);
+      open.add(end);
+      stream.once("close", forget);
       stream.write("retry: 500\n\n");
       send(monitor.overview());
       return reply.type("text/event-stream").send(stream);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Permission } from "../accounts/roles.ts";
 import type { App } from "./app.ts";
 import type { Audited } from "./auditing.ts";
+import { HttpProblem } from "./problem.ts";
 import { validate } from "./validate.ts";
 
 /** Who may call an operation. */
@@ -47,7 +48,7 @@ export interface Operation<
   readonly audit?: Audited;
   /** It needs the vault's tables and the right key: 503 until both have been found. */
   readonly needsVault?: boolean;
-  /** Of an answer that goes on: how long it may take. */
+  /** Of an answer that goes on: how long it may take. There is no HEAD of it, for which all of it would be made and thrown away. */
   readonly longestSeconds?: number;
   /** By status. */
   readonly answers: Readonly<Record<number, OperationAnswer>>;
@@ -61,10 +62,13 @@ const nothing = z.object({});
 /** Registers operations as routes and remembers them, so that the document can be made of what is served. */
 export class Operations {
   readonly #app: App;
+  readonly #limitSeconds: number;
   readonly #all: Operation[] = [];
 
-  constructor(app: App) {
+  /** @param limitSeconds after which an operation is given up, unless it says how long it may take */
+  constructor(app: App, limitSeconds: number) {
     this.#app = app;
+    this.#limitSeconds = limitSeconds;
   }
 
   /** Every operation that has been added. */
@@ -77,25 +81,52 @@ export class Operations {
     Q extends z.ZodObject = typeof nothing,
     B extends z.ZodType = typeof nothing,
   >(operation: Operation<P, Q, B>): void {
-    const { method, path, access, needsVault = false, longestSeconds, handle } = operation;
+    const { method, path, access, needsVault = false, longestSeconds, handle, writes = false } = operation;
     this.#all.push(operation as unknown as Operation);
     this.#app.route({
       method,
       url: path.replace(/\{(\w+)\}/g, ":$1"),
       config: { access, needsVault, ...(operation.audit === undefined ? {} : { audit: operation.audit }) },
-      ...(longestSeconds === undefined ? {} : { handlerTimeout: longestSeconds * 1000 }),
-      handler: async (request, reply) => {
-        // By itself a connection on which nothing moves ends earlier.
-        if (longestSeconds !== undefined) request.raw.socket.setTimeout((longestSeconds + 5) * 1000);
-        return handle({
+      ...(longestSeconds === undefined
+        ? {}
+        : { handlerTimeout: longestSeconds * 1000, exposeHeadRoute: false }),
+      handler: (request, reply) => {
+        const call = {
           params: validate(operation.params ?? nothing, request.params) as z.output<P>,
           query: validate(operation.query ?? nothing, request.query) as z.output<Q>,
           body: (operation.body === undefined ? {} : validate(operation.body, request.body)) as z.output<B>,
           request,
           reply,
-        });
+        };
+        if (longestSeconds === undefined) return within(this.#limitSeconds, writes, async () => handle(call));
+        // By itself a connection on which nothing moves ends earlier.
+        request.raw.socket.setTimeout((longestSeconds + 5) * 1000);
+        return handle(call);
       },
     });
+  }
+}
+
+/**
+ * The answer of `work`, given up after a time. Fastify's own limit ends as soon as a body has been read.
+ *
+ * @throws HttpProblem 503, which says of a write that it may have been done: it goes on
+ */
+async function within<T>(seconds: number, isWrite: boolean, work: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const unknown =
+        " The write may have been done: send it again with the same Idempotency-Key to learn which.";
+      const detail = `The request was given up after its time limit.${isWrite ? unknown : ""}`;
+      const more = { retryAfterSeconds: 2, ...(isWrite ? { outcomeUnknown: true } : {}) };
+      reject(new HttpProblem("time-limit", 503, detail, more));
+    }, seconds * 1000);
+  });
+  try {
+    return await Promise.race([work(), limit]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -2,7 +2,7 @@ import type { FastifyReply } from "fastify";
 import { PasswordsOverloaded } from "../accounts/passwords.ts";
 import { SpoolUnavailable } from "../audit/spool.ts";
 import { DecryptionError } from "../crypto/cipher.ts";
-import { errorCode } from "../databases/errors.ts";
+import { errorCode, queryCanceled } from "../databases/errors.ts";
 import { ReadUnavailable } from "../databases/reader.ts";
 import { IdempotencyMismatch, Refused, WriteUnavailable } from "../writes/errors.ts";
 
@@ -97,7 +97,7 @@ export function problemFor(error: unknown): Problem {
       "The stored secret cannot be opened; the server's log says more.",
     );
   }
-  if (errorCode(error) === "57014") {
+  if (errorCode(error) === queryCanceled) {
     return problemOf("time-limit", 503, "The database gave the statement up after its time limit.", {
       retryAfterSeconds: 2,
     });

@@ -119,6 +119,11 @@ export class Monitor {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Something beside the databases and the other servers is another than before. */
+  changed(): void {
+    this.#tell();
+  }
+
   #details(deployment: Deployment): ReadonlyMap<DatabaseName, DatabaseDetail> {
     return new Map(
       deployment.databases.flatMap(({ name }) => {

@@ -4,27 +4,26 @@ import type { Cluster } from "../databases/cluster.ts";
 import type { Reader } from "../databases/reader.ts";
 import type { Logger } from "../log.ts";
 
-const refreshMs = 2000;
+const refreshMs = 1000;
 
-/** The names that people have given to servers, as the database has them; kept in memory, read again every two seconds. */
+export interface ServerNamesDeps {
+  readonly cluster: Cluster;
+  readonly reader: Reader;
+  readonly ready: () => boolean;
+  /** Called when a name is another one than before. */
+  readonly changed: () => void;
+  readonly log: Logger;
+}
+
+/** The names that people have given to servers, as the database has them; kept in memory, read again every second. */
 export class ServerNames {
-  readonly #deps: {
-    readonly cluster: Cluster;
-    readonly reader: Reader;
-    readonly ready: () => boolean;
-    readonly log: Logger;
-  };
+  readonly #deps: ServerNamesDeps;
   #names: ReadonlyMap<string, string> = new Map();
   #timer: NodeJS.Timeout | null = null;
   #reading: Promise<void> | null = null;
   #problem = "";
 
-  constructor(deps: {
-    readonly cluster: Cluster;
-    readonly reader: Reader;
-    readonly ready: () => boolean;
-    readonly log: Logger;
-  }) {
+  constructor(deps: ServerNamesDeps) {
     this.#deps = deps;
   }
 
@@ -45,6 +44,8 @@ export class ServerNames {
   async refresh(): Promise<void> {
     const { cluster, ready } = this.#deps;
     if (!ready() || cluster.state.choice.readable === null) return;
+    // What is under way may have begun before the change that somebody waits to see.
+    await this.#reading;
     this.#reading ??= this.#read().finally(() => {
       this.#reading = null;
     });
@@ -52,10 +53,12 @@ export class ServerNames {
   }
 
   async #read(): Promise<void> {
-    const { reader, log } = this.#deps;
+    const { reader, changed, log } = this.#deps;
     try {
+      const before = JSON.stringify([...this.#names]);
       this.#names = (await reader.run(listNames)).value;
       this.#problem = "";
+      if (JSON.stringify([...this.#names]) !== before) changed();
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       if (problem !== this.#problem) log.warn({ err: error }, "the names of servers could not be read");
@@ -67,7 +70,7 @@ export class ServerNames {
 async function listNames(client: PoolClient): Promise<ReadonlyMap<string, string>> {
   const { rows } = await client.query<{ server: string; display_name: string }>({
     name: "server-names",
-    text: "select server, display_name from vault.server_names",
+    text: "select server, display_name from vault.server_names order by server",
   });
   return new Map(rows.map((row) => [row.server, row.display_name]));
 }

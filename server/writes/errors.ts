@@ -1,6 +1,11 @@
 /** A write that this server cannot do now, and why. Answered with 503. */
 export class WriteUnavailable extends Error {
-  readonly kind: "read-only-continuity" | "no-writable-database" | "overloaded" | "not-prepared";
+  readonly kind:
+    | "read-only-continuity"
+    | "no-writable-database"
+    | "overloaded"
+    | "not-prepared"
+    | "time-limit";
   /** True if the write may have been done all the same: ask again with the same idempotency key. */
   readonly outcomeUnknown: boolean;
   readonly retryAfterSeconds: number;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { Cluster, ClusterState } from "../databases/cluster.ts";
-import { classifyFailure } from "../databases/errors.ts";
+import { classifyFailure, errorCode, queryCanceled } from "../databases/errors.ts";
 import type { Logger } from "../log.ts";
 import { WriteUnavailable } from "./errors.ts";
 import { TransactionFailure, transact, type WriteRequest, type WriteResult } from "./transaction.ts";
@@ -9,6 +9,8 @@ import { TransactionFailure, transact, type WriteRequest, type WriteResult } fro
 /** More requests than this are not held at once: their bodies take memory. */
 const maxHeld = 2000;
 const pauseAfterFailureMs = 20;
+const lost =
+  ", and the connection was lost during COMMIT: the write may have been done. Send it again with the same Idempotency-Key to learn which.";
 
 /** Where a server may write: a database, `wait` for one, or `refuse` because it is not its turn. */
 export type WriteTarget = DatabaseName | "wait" | "refuse";
@@ -72,7 +74,7 @@ export class Writer {
             { retryAfterSeconds: 2, cause, outcomeUnknown },
           );
         }
-        if (kind === "other") throw cause;
+        if (kind === "other") throw this.#isOpen(outcomeUnknown, cause) ? this.#stillOpen(cause) : cause;
         lastError = cause;
         // Once COMMIT was sent nobody knows, until an attempt with the same key gets through.
         if (error instanceof TransactionFailure && error.commitSent) outcomeUnknown = true;
@@ -125,13 +127,28 @@ export class Writer {
     return target;
   }
 
+  /** The attempt before may still hold the key: the database has not noticed yet that its connection is gone. */
+  #isOpen(outcomeUnknown: boolean, cause: unknown): boolean {
+    return outcomeUnknown && errorCode(cause) === queryCanceled;
+  }
+
+  #stillOpen(cause: unknown): WriteUnavailable {
+    return new WriteUnavailable(
+      "time-limit",
+      `the database gave the statement up after its time limit${lost}`,
+      {
+        retryAfterSeconds: 2,
+        outcomeUnknown: true,
+        cause,
+      },
+    );
+  }
+
   #timeUp(outcomeUnknown: boolean, cause: unknown): WriteUnavailable {
     const waited = `no writable database was found within ${this.holdSeconds} s`;
     return new WriteUnavailable(
       "no-writable-database",
-      outcomeUnknown
-        ? `${waited}, and the connection was lost during COMMIT: the write may have been done. Send it again with the same Idempotency-Key to learn which.`
-        : `${waited}. Nothing was written.`,
+      outcomeUnknown ? `${waited}${lost}` : `${waited}. Nothing was written.`,
       { retryAfterSeconds: 2, outcomeUnknown, cause },
     );
   }

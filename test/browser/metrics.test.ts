@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { projectFolder } from "../../scripts/setup/paths.ts";
@@ -49,6 +50,28 @@ describe("the metrics", { timeout: 60_000 }, () => {
       async () => (await sample('pg_replication_lag_bytes{database="read-only"}')) !== undefined,
     );
     expect(await sample('pg_continuity_server_active{server="secondary"}')).toBe(0);
+  });
+
+  test("cost little: the server looks at each database over one connection, for less than a hundredth of a core", async () => {
+    const looks = `from pg_stat_activity where usename = 'application' and query ~ 'pg_control_system|pg_stat_wal_receiver'`;
+    /** Processor time of the connections by which a server watches; Linux counts in hundredths of a second. */
+    const used = async (database: string) => {
+      const statement = `select pid, split_part(pg_read_file('/proc/' || pid || '/stat'), ') ', 2) ${looks}`;
+      const rows = await world.postgres.sql(database, statement);
+      const ticks = rows.map((row) => (row.split("|")[1] ?? "").split(" "));
+      return {
+        connections: rows.length,
+        seconds: ticks.reduce((sum, fields) => sum + Number(fields[11]) + Number(fields[12]), 0) / 100,
+      };
+    };
+    const measuredSeconds = 10;
+    const both = () => Promise.all(["shared", "read-only"].map(used));
+    const before = await both();
+    await sleep(measuredSeconds * 1000);
+    for (const [index, { connections, seconds }] of (await both()).entries()) {
+      expect([before[index]?.connections, connections]).toEqual([1, 1]);
+      expect((seconds - (before[index]?.seconds ?? 0)) / measuredSeconds).toBeLessThanOrEqual(0.01);
+    }
   });
 
   test("tell of a database that is gone, and nothing of it that is not known any more", async () => {

@@ -11,6 +11,7 @@ import {
   violationsOf,
   visit,
 } from "../support/browser.ts";
+import { loadCold } from "../support/coldLoad.ts";
 import { until } from "../support/serverPostgres.ts";
 import type { ServerProcess } from "../support/serverProcess.ts";
 import { ServerWorld } from "../support/serverWorld.ts";
@@ -52,6 +53,7 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
   let page: Page;
   let password = "";
   let viewerPassword = "";
+  let viewerId = "";
 
   beforeAll(async () => {
     [world, browser] = await Promise.all([ServerWorld.create("browser"), launchBrowser()]);
@@ -75,6 +77,7 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     password = String(setup.body.password);
     const viewer = await primary.send("POST", "/api/accounts", { name: "vera", role: "viewer" });
     viewerPassword = String(viewer.body.password);
+    viewerId = (viewer.body.account as { id: string }).id;
     await primary.send("POST", "/api/resources", {
       name: "core-router",
       account: "admin",
@@ -173,22 +176,15 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     await keepPicture(page, "high-availability");
   });
 
-  test("is usable within a second from a cold cache", async () => {
+  // "npm run bench -- pages" says where the time goes, and how long the slowest takes.
+  test("is usable within a second from a cold cache: the median of five", async () => {
     const { cookies } = await page.context().storageState();
-    const usableAfter = async (): Promise<number> => {
-      const cold = await openPage(browser, primary);
-      await cold.context().addCookies(cookies);
-      const startedAt = performance.now();
-      await visit(cold, "/high-availability");
-      await cold.getByRole("article", { name: "Read-only database" }).waitFor();
-      const took = performance.now() - startedAt;
-      await cold.context().close();
-      return took;
-    };
-    // About 0.4 s on two processors. What else runs on the machine is not the page's time: one quiet moment is enough.
     const times: number[] = [];
-    while (times.length < 5 && times.every((time) => time > 1000)) times.push(await usableAfter());
-    expect(Math.min(...times), `of ${times.map(Math.round).join(", ")} ms`).toBeLessThan(1000);
+    for (let run = 0; run < 5; run += 1) times.push((await loadCold(browser, primary, cookies)).seconds);
+    expect(
+      times.toSorted((a, b) => a - b)[2],
+      `of ${times.map((time) => time.toFixed(2)).join(", ")} s`,
+    ).toBeLessThan(1);
   });
 
   test("a database that is killed is shown within two seconds, with the reason and the remedy, and its return", async () => {
@@ -236,6 +232,8 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     secondary.start();
     await activeIn("Secondary server").waitFor();
     await page.getByText("Everything is as declared.").waitFor();
+    // Its first samples are half a minute old, and the page asks for them each quarter of one.
+    await page.getByRole("img", { name: /^Lag from .+ at most/ }).waitFor({ timeout: 50_000 });
   });
 
   test("an administrator renames a server: shown at every server, recorded, nobody else may", async () => {
@@ -266,6 +264,12 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     await stranger.getByRole("link", { name: "Resources" }).click();
     await stranger.getByRole("rowheader", { name: "core-router" }).waitFor();
     expect(await stranger.getByRole("button", { name: /Reveal|New|Edit/ }).count()).toBe(0);
+    // The session ends meanwhile: to sign out leads to the sign-in all the same.
+    await primary.send("POST", `/api/accounts/${viewerId}/password`);
+    await until("the other server knows", async () => {
+      await stranger.getByRole("button", { name: "Sign out" }).click({ timeout: 1000 });
+      return await stranger.getByRole("heading", { name: "Sign in" }).isVisible();
+    });
     await stranger.context().close();
   });
 
@@ -278,11 +282,32 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     await page.getByLabel("Account").fill("root");
     await page.getByRole("textbox", { name: "Secret" }).fill("battery staple");
     expect(await violationsOf(page)).toEqual([]);
-    await page.getByRole("button", { name: "Save" }).click();
-    await page.getByRole("button", { name: "Edit edge-switch" }).click();
+    await page.getByRole("button", { name: "Save" }).dblclick();
+    const edit = page.getByRole("button", { name: "Edit edge-switch" });
+    await edit.press("Enter");
+    await page.keyboard.press("Control+A");
+    await page.keyboard.type("edge-switch-1");
     await page.getByLabel("Account").fill("operator");
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("cell", { name: "operator" }).waitFor();
+    expect(await page.getByRole("rowheader").allInnerTexts()).toEqual(["core-router", "edge-switch-1"]);
+    await expect.poll(() => page.evaluate("document.activeElement.innerText")).toBe("Edit edge-switch-1");
+  });
+
+  test("a secret is replaced after a question, and the old one is not shown as the new one", async () => {
+    await page.getByRole("button", { name: "Reveal the secret of edge-switch-1" }).click();
+    await page.getByText("battery staple").waitFor();
+    await page.getByRole("button", { name: "Edit edge-switch-1" }).click();
+    const replace = page.getByRole("button", { name: "Replace the secret by a new one" });
+    await replace.press("Enter");
+    expect(await page.getByRole("dialog").innerText()).toContain("is lost");
+    expect(await violationsOf(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    await page.getByText("battery staple").waitFor();
+    await replace.click();
+    await page.getByRole("button", { name: "Replace it" }).click();
+    await page.getByText("battery staple").waitFor({ state: "hidden" });
     await page.getByLabel("Search").fill("core");
     await expect.poll(() => page.getByRole("rowheader").allInnerTexts()).toEqual(["core-router"]);
     expect(await violationsOf(page)).toEqual([]);

@@ -120,6 +120,16 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
     });
   });
 
+  test("who may not is refused and recorded, also with a path that no database can hold: nothing is held up", async () => {
+    const session = browser(await signIn(primary, "vic"));
+    expect((await primary.send("DELETE", "/api/resources/%00", undefined, session)).status).toBe(403);
+    await until("recorded", async () => {
+      const query = "operation=resource.delete&outcome=denied";
+      const { items, spooledBytes } = (await primary.send("GET", `/api/audit?${query}`)).body;
+      return (items as object[]).length === 1 && spooledBytes === 0;
+    });
+  });
+
   test("a program's token has its account's role and can be withdrawn", async () => {
     const session = browser(await signIn(primary, "olga"));
     const key = { "idempotency-key": "token-1" };
@@ -216,7 +226,8 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
   });
 
   test("a server whose own password stays wrong says so, beside waiting for the database", async () => {
-    const problem = /^the (shared|read-only) database has refused this server's password of the role application since /;
+    const problem =
+      /^the (shared|read-only) database has refused this server's password of the role application since /;
     await until("said", async () => (await refused.send("GET", "/healthz")).body.problem !== null, 40);
     expect(await refused.send("GET", "/read-write")).toMatchObject({
       status: 503,

@@ -1,10 +1,20 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { Link, useLocation } from "wouter";
+import { messageOf } from "./api.ts";
 import { useMay, useSession } from "./session.tsx";
 
 /** The frame around every page: where one can go, who is signed in. */
 export function Frame({ children }: { readonly children: ReactNode }) {
   const { session, signOut } = useSession();
+  const [problem, setProblem] = useState<string | null>(null);
+  const leave = async (): Promise<void> => {
+    setProblem(null);
+    try {
+      await signOut();
+    } catch (error) {
+      setProblem(messageOf(error));
+    }
+  };
   const maySeeAudit = useMay("audit.read");
   const places = [
     ["/high-availability", "High availability"],
@@ -30,12 +40,17 @@ export function Frame({ children }: { readonly children: ReactNode }) {
         </nav>
         <div className="who">
           <span title={session?.account.role}>{session?.account.name}</span>
-          <button type="button" className="quiet" onClick={() => void signOut()}>
+          <button type="button" className="quiet" onClick={() => void leave()}>
             Sign out
           </button>
         </div>
       </header>
       <main id="content" tabIndex={-1}>
+        {problem !== null && (
+          <p className="problem" role="alert">
+            Still signed in. {problem}
+          </p>
+        )}
         {children}
       </main>
     </div>

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { Permission } from "../../server/accounts/roles.ts";
 import { may } from "../../server/accounts/roles.ts";
 import type { sessionSchema } from "../../server/accounts/schema.ts";
-import { ApiError, api, messageOf, rememberCsrfToken } from "./api.ts";
+import { ApiError, api, messageOf, rememberCsrfToken, sessionPath, whenSignedOut } from "./api.ts";
 
 type Session = z.output<typeof sessionSchema>;
 
@@ -32,12 +32,13 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
     setProblem(null);
   }, []);
 
+  useEffect(() => whenSignedOut(() => accept(null)), [accept]);
   useEffect(() => {
     let isOver = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async (): Promise<void> => {
       try {
-        const found = await api<Session>("GET", "/api/session");
+        const found = await api<Session>("GET", sessionPath);
         if (!isOver) accept(found);
       } catch (error) {
         if (isOver) return;
@@ -59,10 +60,14 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
     () => ({
       session,
       problem,
-      signIn: async (name, password) =>
-        accept(await api<Session>("POST", "/api/session", { name, password })),
+      signIn: async (name, password) => accept(await api<Session>("POST", sessionPath, { name, password })),
       signOut: async () => {
-        await api("DELETE", "/api/session");
+        try {
+          await api("DELETE", sessionPath);
+        } catch (error) {
+          // It had ended before.
+          if (!(error instanceof ApiError && error.status === 401)) throw error;
+        }
         accept(null);
       },
       ended: () => accept(null),

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import type { Overview } from "../../server/overview/schema.ts";
-import { ApiError, api } from "./api.ts";
+import { ApiError, api, messageOf, sessionPath } from "./api.ts";
 import { useSession } from "./session.tsx";
 
 /** An overview comes each second; without one for so long what is shown is old. */
@@ -10,6 +10,8 @@ export interface LiveOverview {
   readonly overview: Overview | null;
   /** Nothing has come for a while: what is shown may not be true any more. */
   readonly isStale: boolean;
+  /** Why nothing comes, as the server says. */
+  readonly problem: string | null;
 }
 
 /** What the server sees, as it changes. */
@@ -17,6 +19,7 @@ export function useOverview(): LiveOverview {
   const { ended } = useSession();
   const [overview, setOverview] = useState<Overview | null>(null);
   const [isStale, setStale] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
 
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>;
@@ -29,6 +32,7 @@ export function useOverview(): LiveOverview {
       source.addEventListener("overview", (event) => {
         setOverview(JSON.parse(event.data) as Overview);
         setStale(false);
+        setProblem(null);
         wait();
       });
       // A browser gives up after an answer that is no stream, as a server that starts gives: ask again, and hear why.
@@ -37,8 +41,9 @@ export function useOverview(): LiveOverview {
         retry = setTimeout(() => {
           current = listen();
         }, 1000);
-        api("GET", "/api/session").catch((error: unknown) => {
+        api("GET", sessionPath).catch((error: unknown) => {
           if (error instanceof ApiError && error.status === 401) ended();
+          else setProblem(messageOf(error));
         });
       });
       return source;
@@ -52,5 +57,5 @@ export function useOverview(): LiveOverview {
       current.close();
     };
   }, [ended]);
-  return { overview, isStale };
+  return { overview, isStale, problem };
 }

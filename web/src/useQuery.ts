@@ -12,10 +12,11 @@ export interface Query<T> {
 /** What the server answers to a GET of this path; asked again when the path changes. */
 export function useQuery<T>(path: string): Query<T> {
   const { ended } = useSession();
-  const [state, setState] = useState<{ readonly data: T | null; readonly problem: string | null }>({
-    data: null,
-    problem: null,
-  });
+  const [state, setState] = useState<{
+    readonly path: string;
+    readonly data: T | null;
+    readonly problem: string | null;
+  }>({ path, data: null, problem: null });
   const [isLoading, setLoading] = useState(true);
   const [round, setRound] = useState(0);
 
@@ -26,12 +27,14 @@ export function useQuery<T>(path: string): Query<T> {
     api<T>("GET", path)
       .then(
         (data) => {
-          if (!isOver) setState({ data, problem: null });
+          if (!isOver) setState({ path, data, problem: null });
         },
         (error: unknown) => {
           if (isOver) return;
           if (error instanceof ApiError && error.status === 401) ended();
-          setState((before) => ({ ...before, problem: messageOf(error) }));
+          // What another path was answered is no answer to this one.
+          const problem = messageOf(error);
+          setState((before) => ({ path, data: before.path === path ? before.data : null, problem }));
         },
       )
       .finally(() => {
@@ -43,5 +46,5 @@ export function useQuery<T>(path: string): Query<T> {
   }, [path, round, ended]);
 
   const reload = useCallback(() => setRound((before) => before + 1), []);
-  return { ...state, isLoading, reload };
+  return { data: state.data, problem: state.problem, isLoading, reload };
 }

@@ -3,12 +3,14 @@ import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FastifyRequest } from "fastify";
+import type { ClientBase } from "pg";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { gatewayToken } from "../../../core/gatewayToken.ts";
 import type { AuditEvent } from "../../../server/audit/event.ts";
 import { SequenceNumbers } from "../../../server/audit/numbers.ts";
 import { AuditSpool, SpoolUnavailable } from "../../../server/audit/spool.ts";
+import { auditValues, insertEvents } from "../../../server/audit/store.ts";
 import { clientAddress } from "../../../server/http/clientAddress.ts";
 
 const log = pino({ level: "silent" });
@@ -25,6 +27,33 @@ function event(sequence: number): AuditEvent {
     ...{ objectName: null, address: "127.0.0.1", details: { key: "x" } },
   } as AuditEvent;
 }
+
+describe("what cannot stand in PostgreSQL", () => {
+  // "DELETE /api/resources/%00" by somebody who may not.
+  const hostile: AuditEvent = {
+    ...event(1),
+    object: "a\0b\ud800c",
+    details: { reason: ["\0"], "key\\u0000": "🔑" },
+  };
+
+  test("should be replaced in the event of a write", () => {
+    const values = auditValues(hostile);
+    expect(values).toContain("a\ufffdb\ufffdc");
+    expect(values.at(-1)).toBe(JSON.stringify({ reason: ["\ufffd"], "key\\u0000": "🔑" }));
+  });
+
+  test("should be replaced in events that are inserted together", async () => {
+    let inserted = "";
+    const query = async ({ values: [json] }: { values: [string] }) => {
+      inserted = json;
+      return { rowCount: 1 };
+    };
+    await insertEvents({ query } as unknown as ClientBase, [hostile]);
+    expect(JSON.parse(inserted)).toMatchObject([
+      { object: "a\ufffdb\ufffdc", details: { reason: ["\ufffd"] } },
+    ]);
+  });
+});
 
 describe("SequenceNumbers", () => {
   test("should never give a number twice, whether it ended in order or not", async () => {

@@ -12,7 +12,7 @@ import { useOverview } from "../useOverview.ts";
 
 /** Everything at a glance, as the server sees it that this page came from. */
 export function HighAvailabilityPage() {
-  const { overview, isStale } = useOverview();
+  const { overview, isStale, problem } = useOverview();
   useEffect(() => {
     document.title = "High availability · pg-continuity";
   }, []);
@@ -20,15 +20,23 @@ export function HighAvailabilityPage() {
     <>
       <h1>High availability</h1>
       {overview === null ? (
-        <p role="status">{isStale ? "The server does not answer." : "Loading …"}</p>
+        <p role="status">{problem ?? (isStale ? "The server does not answer." : "Loading …")}</p>
       ) : (
-        <Content overview={overview} isStale={isStale} />
+        <Content overview={overview} isStale={isStale} reason={problem} />
       )}
     </>
   );
 }
 
-function Content({ overview, isStale }: { readonly overview: Overview; readonly isStale: boolean }) {
+function Content({
+  overview,
+  isStale,
+  reason,
+}: {
+  readonly overview: Overview;
+  readonly isStale: boolean;
+  readonly reason: string | null;
+}) {
   const { phase, verdict, summary, transition, observedAt, databases } = overview;
   const observer = overview.servers.find(({ name }) => name === overview.server)?.displayName;
   const others = overview.findings.filter(({ subject }) => !/ (server|database|application)$/.test(subject));
@@ -49,7 +57,7 @@ function Content({ overview, isStale }: { readonly overview: Overview; readonly 
         )}
         {isStale && (
           <p className="problem" role="alert">
-            Nothing was heard since {timeOfDay(observedAt)}: what is shown here is old.
+            Nothing was heard since {timeOfDay(observedAt)}: what is shown here is old. {reason}
           </p>
         )}
         {others.map(({ subject, problem, remedy }) => (

@@ -1,7 +1,7 @@
-import { type FormEvent, useEffect, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import type { z } from "zod";
 import type { Resource, resourcePageSchema, revealedSchema } from "../../../server/resources/schema.ts";
-import { api, messageOf } from "../api.ts";
+import { api, Changes, messageOf } from "../api.ts";
 import { dateTime } from "../format.ts";
 import { useMay } from "../session.tsx";
 import { useQuery } from "../useQuery.ts";
@@ -15,6 +15,11 @@ export function ResourcesPage() {
   const [after, setAfter] = useState<string | null>(null);
   const [editing, setEditing] = useState<Resource | "new" | null>(null);
   const mayWrite = useMay("resources.write");
+  const opener = useRef<Element | null>(null);
+  const edit = (what: Resource | "new"): void => {
+    opener.current = document.activeElement;
+    setEditing(what);
+  };
   const query = new URLSearchParams({ ...(search && { search }), ...(after !== null && { after }) });
   const { data, problem, reload } = useQuery<Page>(`/api/resources?${query}`);
   useEffect(() => {
@@ -37,7 +42,7 @@ export function ResourcesPage() {
           />
         </label>
         {mayWrite && (
-          <button type="button" onClick={() => setEditing("new")}>
+          <button type="button" onClick={() => edit("new")}>
             New resource
           </button>
         )}
@@ -54,10 +59,11 @@ export function ResourcesPage() {
           done={() => {
             setEditing(null);
             reload();
+            requestAnimationFrame(() => opener.current instanceof HTMLElement && opener.current.focus());
           }}
         />
       )}
-      {data !== null && <List page={data} edit={mayWrite ? setEditing : null} />}
+      {data !== null && <List page={data} edit={mayWrite ? edit : null} />}
       {data !== null && (
         <div className="row">
           {after !== null && (
@@ -97,7 +103,7 @@ function List({ page, edit }: { readonly page: Page; readonly edit: ((resource: 
             <tr key={resource.id}>
               <th scope="row">{resource.name}</th>
               <td>{resource.account}</td>
-              <td>{mayReveal ? <Secret resource={resource} /> : "••••••"}</td>
+              <td>{mayReveal ? <Secret key={resource.rotatedAt} resource={resource} /> : "••••••"}</td>
               <td>{dateTime(resource.rotatedAt)}</td>
               {edit !== null && (
                 <td>
@@ -114,7 +120,7 @@ function List({ page, edit }: { readonly page: Page; readonly edit: ((resource: 
   );
 }
 
-/** Hidden until it is asked for; each time it is, the audit says so. */
+/** Hidden until it is asked for; each time it is, the audit says so. A replaced one is another. */
 function Secret({ resource }: { readonly resource: Resource }) {
   const [secret, setSecret] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -148,12 +154,18 @@ function Secret({ resource }: { readonly resource: Resource }) {
 
 function Editor({ resource, done }: { readonly resource: Resource | null; readonly done: () => void }) {
   const [problem, setProblem] = useState<string | null>(null);
-  const act = async (work: () => Promise<unknown>): Promise<void> => {
+  const [isBusy, setBusy] = useState(false);
+  const [changes] = useState(() => new Changes());
+  const question = useRef<HTMLDialogElement>(null);
+  const act = async (...[method, path, body]: Parameters<Changes["send"]>): Promise<void> => {
+    setBusy(true);
+    setProblem(null);
     try {
-      await work();
+      await changes.send(method, path, body);
       done();
     } catch (error) {
       setProblem(messageOf(error));
+      setBusy(false);
     }
   };
   const submit = (event: FormEvent<HTMLFormElement>): void => {
@@ -163,18 +175,17 @@ function Editor({ resource, done }: { readonly resource: Resource | null; readon
     const days = text("rotateEveryDays");
     const rotateEveryDays = days === "" ? null : Number(days);
     const common = { name: text("name"), account: text("account"), rotateEveryDays };
-    void act(() =>
-      resource === null
-        ? api("POST", "/api/resources", { ...common, secret: text("secret") })
-        : api("PATCH", `/api/resources/${resource.id}`, common),
-    );
+    void (resource === null
+      ? act("POST", "/api/resources", { ...common, secret: text("secret") })
+      : act("PATCH", `/api/resources/${resource.id}`, common));
   };
   return (
     <form className="card form" onSubmit={submit} aria-labelledby="editor">
       <h2 id="editor">{resource === null ? "New resource" : `Edit ${resource.name}`}</h2>
       <label>
         Name
-        <input name="name" defaultValue={resource?.name} required maxLength={200} />
+        {/* biome-ignore lint/a11y/noAutofocus: it was asked for by the button before */}
+        <input name="name" defaultValue={resource?.name} required maxLength={200} autoFocus />
       </label>
       <label>
         Account
@@ -202,12 +213,15 @@ function Editor({ resource, done }: { readonly resource: Resource | null; readon
         </p>
       )}
       <div className="row">
-        <button type="submit">Save</button>
+        <button type="submit" disabled={isBusy}>
+          Save
+        </button>
         {resource !== null && (
           <button
             type="button"
             className="quiet"
-            onClick={() => void act(() => api("POST", `/api/resources/${resource.id}/rotate`, {}))}
+            disabled={isBusy}
+            onClick={() => question.current?.showModal()}
           >
             Replace the secret by a new one
           </button>
@@ -216,6 +230,27 @@ function Editor({ resource, done }: { readonly resource: Resource | null; readon
           Cancel
         </button>
       </div>
+      {resource !== null && (
+        <dialog ref={question} className="card" aria-labelledby="question">
+          <p id="question">
+            Replace the secret of {resource.name}? The one it has now is lost: nobody can reveal it any more.
+          </p>
+          <div className="row">
+            <button type="button" className="quiet" onClick={() => question.current?.close()}>
+              Keep it
+            </button>
+            <button
+              type="button"
+              onClick={() => {
+                question.current?.close();
+                void act("POST", `/api/resources/${resource.id}/rotate`, {});
+              }}
+            >
+              Replace it
+            </button>
+          </div>
+        </dialog>
+      )}
     </form>
   );
 }

@@ -9,11 +9,17 @@ const refreshMs = 15_000;
 
 /** How far the standby was behind in the last hours. */
 export function LagChart() {
-  const { data, reload } = useQuery<History>("/api/high-availability/history");
+  const { data, problem, reload } = useQuery<History>("/api/high-availability/history");
   useEffect(() => {
     const timer = setInterval(reload, refreshMs);
     return () => clearInterval(timer);
   }, [reload]);
+  if (problem !== null)
+    return (
+      <p className="problem" role="alert">
+        {problem}
+      </p>
+    );
   if (data === null) return <p className="muted">Loading …</p>;
   if (data.samples.length < 2)
     return (

@@ -1,5 +1,6 @@
-/** Active or inactive, told by a word and a shape as well as by a colour. */
-export function ActiveMark({ active }: { readonly active: boolean }) {
+/** Active, inactive or not known, told by a word and a shape as well as by a colour. */
+export function ActiveMark({ active }: { readonly active: boolean | null }) {
+  if (active === null) return <span className="mark">Unknown</span>;
   return (
     <span className={`mark ${active ? "ok" : "bad"}`}>
       <svg viewBox="0 0 12 12" aria-hidden="true">

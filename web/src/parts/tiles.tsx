@@ -1,5 +1,6 @@
 import type { ApplicationTile, DatabaseTile, Overview, ServerTile } from "../../../server/overview/schema.ts";
 import { ago, bytes, capital, dateTime, duration, timeOfDay } from "../format.ts";
+import { databaseIsActive, databaseKind, databaseUsed, serverIsActive, slotOf } from "../known.ts";
 import { CauseList } from "./causes.tsx";
 import { Facts } from "./facts.tsx";
 import { Rename } from "./rename.tsx";
@@ -24,7 +25,7 @@ export function ServerCard({
             {server.isActingPrimary && ", acting primary"}
           </p>
         </div>
-        <ActiveMark active={server.active} />
+        <ActiveMark active={serverIsActive(server)} />
       </header>
       <Facts
         facts={[
@@ -34,7 +35,7 @@ export function ServerCard({
               ? server.role
               : `${server.role}, expected ${server.expectedRole}`,
           ],
-          ["Database", server.database ?? "none"],
+          ["Database", databaseUsed(server)],
           ["Version", server.version],
           ["Uptime", ago(server.startedAt, observedAt)],
           ["Since", dateTime(server.since)],
@@ -64,7 +65,7 @@ export function ApplicationCard({
           <h3>{capital(name)} application</h3>
           <p className="kind">beside the {name} server</p>
         </div>
-        <ActiveMark active={isWell === true} />
+        <ActiveMark active={isWell} />
       </header>
       <Facts
         facts={[
@@ -88,16 +89,15 @@ export function DatabaseCard({
   readonly overview: Overview;
 }) {
   const { observedAt } = overview;
-  const { slot } = database;
   const isStandby = database.role === "standby";
   return (
     <article className="card tile" aria-label={`${capital(database.name)} database`}>
       <header>
         <div>
           <h3>{capital(database.name)} database</h3>
-          <p className="kind">{database.role === "primary" ? "accepts writes" : database.role}</p>
+          <p className="kind">{databaseKind(database)}</p>
         </div>
-        <ActiveMark active={database.active} />
+        <ActiveMark active={databaseIsActive(database)} />
       </header>
       <Facts
         facts={[
@@ -109,12 +109,7 @@ export function DatabaseCard({
             ? ([
                 ["Lag", lagOf(database)],
                 ["Streaming", database.streaming === null ? null : database.streaming ? "yes" : "no"],
-                [
-                  "Slot",
-                  slot === null
-                    ? "none"
-                    : `${slot.name} ${slot.active ? "active" : "inactive"}, ${slot.walStatus ?? "unused"}`,
-                ],
+                ["Slot", slotOf(database, overview)],
               ] as const)
             : []),
           ["Uptime", ago(database.startedAt, observedAt)],

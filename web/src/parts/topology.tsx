@@ -1,6 +1,7 @@
 import { useId } from "react";
 import type { DatabaseTile, Overview, ServerTile } from "../../../server/overview/schema.ts";
 import { bytes } from "../format.ts";
+import { databaseIsActive, receives, serverIsActive } from "../known.ts";
 
 const width = 400;
 const height = 292;
@@ -89,7 +90,7 @@ export function Topology({ overview }: { readonly overview: Overview }) {
 function ServerNode({ server, place }: { readonly server: ServerTile; readonly place: Place }) {
   const as = server.isActingPrimary ? "acting primary" : server.role;
   return (
-    <g className={`node ${server.active ? "ok" : "bad"}`}>
+    <g className={`node ${look(serverIsActive(server))}`}>
       <rect x={place.x - box.width / 2} y={place.y} width={box.width} height={box.height} rx="10" />
       <text x={place.x} y={place.y + 22}>
         {short(server.displayName)}
@@ -106,14 +107,14 @@ function DatabaseNode({ database, place }: { readonly database: DatabaseTile; re
   const radius = box.width / 2;
   const left = x - radius;
   return (
-    <g className={`node database ${database.active ? "ok" : "bad"}`}>
+    <g className={`node database ${look(databaseIsActive(database))}`}>
       <path d={`M${left} ${y + 8}v40a${radius} 10 0 0 0 ${box.width} 0v-40`} />
       <ellipse cx={x} cy={y + 8} rx={radius} ry="8" />
       <text x={x} y={y + 33}>
         {database.name}
       </text>
       <text x={x} y={y + 48} className="minor">
-        {database.role}
+        {database.observedAt === null ? "unknown" : database.role}
         {database.timeline === null ? "" : `, timeline ${database.timeline}`}
       </text>
     </g>
@@ -137,7 +138,7 @@ function Replication({
   const y = rows.databases + 24;
   const start = source.x + (sign * box.width) / 2;
   const end = target.x - (sign * box.width) / 2;
-  const streams = standby.role === "standby" && standby.streaming === true;
+  const streams = receives(standby);
   return (
     <g className={streams ? "flow" : "flow broken"}>
       <line
@@ -148,10 +149,14 @@ function Replication({
         markerEnd={streams ? "url(#arrow)" : "url(#arrow-broken)"}
       />
       <text x={(start + end) / 2} y={y - 7} className="minor">
-        {streams ? bytes(standby.lagBytes) : "stopped"}
+        {streams === null ? "unknown" : streams ? bytes(standby.lagBytes) : "stopped"}
       </text>
     </g>
   );
+}
+
+function look(isActive: boolean | null): string {
+  return isActive === null ? "" : isActive ? "ok" : "bad";
 }
 
 function Line({ from, to, kind }: { readonly from: Place; readonly to: Place; readonly kind: "on" | "off" }) {
@@ -189,7 +194,11 @@ function inWords({ servers, databases, writable, gateway }: Overview): string {
     writable === null ? "No database accepts writes." : `The ${writable} database accepts writes.`,
     ...databases
       .filter(({ role }) => role === "standby")
-      .map(({ name, streaming }) => `The ${name} database ${streaming ? "follows it" : "does not stream"}.`),
+      .map(({ name, streaming }) => {
+        const follows =
+          streaming === null ? "may follow it or not" : streaming ? "follows it" : "does not stream";
+        return `The ${name} database ${follows}.`;
+      }),
   ];
   return parts.join(" ");
 }
