@@ -11,7 +11,7 @@ type Failures = Readonly<Record<string, { readonly code: string; readonly messag
 /** A writable database; each attempt gets the next connection. */
 function clusterOf(attempts: readonly Failures[]): Cluster {
   const left = [...attempts];
-  const connect = async () => {
+  const using = (work: (client: unknown) => Promise<unknown>) => {
     const failures = left.shift() ?? {};
     const query = async (statement: string | { name: string }) => {
       const name = typeof statement === "string" ? (statement.split(" ")[0] ?? "") : statement.name;
@@ -19,11 +19,11 @@ function clusterOf(attempts: readonly Failures[]): Cluster {
       if (failure !== undefined) throw Object.assign(new Error(failure.message), failure);
       return { rowCount: 1, rows: [], command: name.toUpperCase() };
     };
-    return { query, release: () => undefined, on: () => undefined, off: () => undefined };
+    return work({ query, on: () => undefined, off: () => undefined });
   };
   return {
     state: { views: [], choice: { writable: "shared" }, writableSeenAt: new Map() },
-    pool: () => ({ connect }),
+    pool: () => ({ using }),
     lookNow: () => undefined,
   } as unknown as Cluster;
 }
