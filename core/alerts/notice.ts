@@ -46,10 +46,13 @@ export function testNotice(from: Pick<Notice, "stack" | "sender">, at: string): 
 
 const words = { fired: "", recovered: "RECOVERED: ", test: "TEST: " } as const;
 
+/** A datagram takes no more than 64 KiB, and many a receiver less: what a tool has said at length is in its own record. */
+const longestTitle = 1000;
+
 /** One line: `[dev] WARNING secondary server is down (no answer within 1 s)`. */
 export function titleOf({ stack, kind, severity, subject, problem }: Notice): string {
   const grade = kind === "fired" ? `${severity.toUpperCase()} ` : "";
-  return oneLine(`[${stack}] ${words[kind]}${grade}${subject} ${problem}`);
+  return shortened(oneLine(`[${stack}] ${words[kind]}${grade}${subject} ${problem}`), longestTitle);
 }
 
 /** Facts below the title, in order. */
@@ -129,6 +132,11 @@ export function trapObjects(notice: Notice): readonly (readonly [object: number,
 
 function printable(text: string): string {
   return text.replace(/[^\x21-\x7e]/g, "_").slice(0, 32);
+}
+
+/** The beginning of a text that is longer than so many characters. */
+export function shortened(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
 }
 
 function oneLine(text: string): string {

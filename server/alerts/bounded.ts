@@ -1,9 +1,12 @@
+import { shortened } from "../../core/alerts/notice.ts";
 import { redactor } from "../../core/supportBundle/redact.ts";
 import type { Channel } from "./channel.ts";
 
+const longestProblem = 500;
+
 /**
  * The channel with what holds for all of them: an attempt that takes longer has failed, whatever its library waits for,
- * and no error repeats a secret, whatever a receiver answers.
+ * and no error repeats a secret or goes on at length, whatever a receiver answers.
  */
 export function bounded({ name, send }: Channel, secrets: readonly string[], limitMs: number): Channel {
   const redact = redactor(secrets);
@@ -17,7 +20,8 @@ export function bounded({ name, send }: Channel, secrets: readonly string[], lim
       try {
         await Promise.race([send(notice), late]);
       } catch (error) {
-        throw new Error(redact(error instanceof Error ? error.message || error.name : String(error)));
+        const problem = redact(error instanceof Error ? error.message || error.name : String(error));
+        throw new Error(shortened(problem, longestProblem));
       } finally {
         clearTimeout(timer);
       }

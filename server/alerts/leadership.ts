@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { electsItself, type Leader } from "../../core/alerts/election.ts";
 import type { ServerName } from "../../core/vocabulary.ts";
 import type { Cluster } from "../databases/cluster.ts";
+import { classifyFailure } from "../databases/errors.ts";
 import type { Logger } from "../log.ts";
 import type { PeerView } from "../overview/peers.ts";
 import { dropLease, leaseIntervalMs, leaseSeconds, takeLease } from "../schedule/lease.ts";
@@ -93,7 +94,8 @@ export class Leadership {
           this.#lease = { isMine: lease !== "other", askedAt };
         }
       } catch (error) {
-        log.debug({ err: error }, "alerts: the lease could not be asked for");
+        const level = classifyFailure(error) === "other" ? "error" : "debug";
+        log[level]({ err: error }, "alerts: the lease could not be asked for");
       }
       await sleep(leaseIntervalMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
     }

@@ -194,6 +194,27 @@ describe("each channel brings notices to a real receiver", () => {
     expect(problem).not.toContain(community);
   });
 
+  test("a long reason is cut: it fits into a datagram, and what a receiver answers into the page", async () => {
+    const long = "no space left on device; ".repeat(10_000);
+    const receiver = await opened(syslogReceiver("udp"));
+    await channel({ syslog: { address: "127.0.0.1", port: receiver.port } }).send({
+      ...fired,
+      problem: long,
+    });
+    await until("it has come", async () => receiver.received.length > 0, 5);
+    expect(receiver.received[0]).toMatch(/secondary server no space left .*…$/);
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined).end(`554 ${"x".repeat(100_000)}\r\n`);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const mail = { server: "127.0.0.1", port, from: "a@example.com", to: ["b@example.com"] };
+    const problem = await channel({ mail }).send(fired).then(String, String);
+    server.close();
+    expect(problem).toMatch(/x{100}/);
+    expect(problem.length).toBeLessThan(1000);
+  });
+
   test("an attempt that takes too long has failed, also where the receiver says something again and again", async () => {
     const server = createServer((socket) => {
       const timer = setInterval(() => socket.write("220-please wait\r\n"), 20);
