@@ -240,7 +240,7 @@ describe.sequential("the audit", { timeout: 60_000 }, () => {
     await world.postgres.sql(
       "read-only",
       `insert into vault.audit_events (server, sequence, id, at, kind, operation, outcome, actor, details)
-       select 'many', n, gen_random_uuid(), now(), 'resource', 'resource.reveal', 'success', 'load', '{}'
+       select 'many', n, gen_random_uuid(), date_trunc('milliseconds', now()), 'resource', 'resource.reveal', 'success', 'load', '{}'
        from generate_series(1, 40000) n;
        select vault.seal_audit('many', 0, 100000)`,
       "vault",
