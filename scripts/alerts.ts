@@ -1,8 +1,7 @@
 // Tries whether alerts arrive: npm run alerts -- test [--server NAME] [--stack NAME] [--json]
 import { Command, Option } from "commander";
 import { serverNames } from "../core/vocabulary.ts";
-import { sendTest } from "./alerts/sendTest.ts";
-import { colours } from "./cli/colours.ts";
+import { renderTest, sendTest } from "./alerts/sendTest.ts";
 import { main, stackName } from "./cli/main.ts";
 import { readStack } from "./cli/pulumi.ts";
 
@@ -41,13 +40,7 @@ async function test({ stack: option, server, json }: Options): Promise<number> {
     );
   const { caCertificate } = stack.access;
   const report = await sendTest(servers, { caCertificate, adminToken: stack.adminToken });
-  if (json) process.stdout.write(`${JSON.stringify({ stack: stack.name, ...report }, null, 2)}\n`);
-  else {
-    for (const { channel, problem } of report.channels)
-      process.stdout.write(
-        `${problem === null ? colours.green("ok    ") : colours.red("failed")} ${channel}: ${problem ?? "taken"}\n`,
-      );
-    process.stdout.write(`sent by the ${report.server} server of ${stack.name}\n`);
-  }
+  const text = `${JSON.stringify({ stack: stack.name, ...report }, null, 2)}\n`;
+  process.stdout.write(json ? text : renderTest(report, stack.name));
   return report.channels.every(({ problem }) => problem === null) ? 0 : 3;
 }

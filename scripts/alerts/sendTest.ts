@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { channelNames } from "../../core/alerts/settings.ts";
 import type { ServerNode } from "../../core/topology.ts";
+import { colours } from "../cli/colours.ts";
 import { messageOf } from "../observe/container.ts";
 import { ask } from "../observe/server.ts";
 
@@ -45,6 +46,16 @@ export async function sendTest(
     return { server: server.name, ...resultSchema.parse(JSON.parse(body)) };
   }
   throw new Error(`no server answers: ${silent.join(", ")}. "npm run status" says what runs.`);
+}
+
+/** The report in lines for people. */
+export function renderTest({ server, channels }: TestReport, stack: string): string {
+  const lines = channels.map(({ channel, problem }) =>
+    problem === null
+      ? `${colours.green("ok    ")} ${channel}: taken`
+      : `${colours.red("failed")} ${channel}: ${problem}`,
+  );
+  return `${[...lines, `sent by the ${server} server of ${stack}`].join("\n")}\n`;
 }
 
 /** What the answer itself says, as far as it is one of a server. */

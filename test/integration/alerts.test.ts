@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ServerName } from "../../core/vocabulary.ts";
-import { sendTest } from "../../scripts/alerts/sendTest.ts";
+import { renderTest, sendTest } from "../../scripts/alerts/sendTest.ts";
 import type { Overview } from "../../server/overview/schema.ts";
 import { WebhookReceiver } from "../support/receivers.ts";
 import { freePort, until } from "../support/serverPostgres.ts";
@@ -88,10 +88,11 @@ describe("the alerts of three servers", { timeout: 120_000 }, () => {
     const report = await sendTest([at("secondary", await freePort()), at("primary")], access);
     expect(report).toEqual({ server: "primary", channels: [{ channel: "webhook", problem: null }] });
     expect(told("TEST")).toBe(before + 1);
+    expect(renderTest(report, "dev")).toBe("ok     webhook: taken\nsent by the primary server of dev\n");
     receiver.status = 503;
-    expect(await sendTest([at("primary")], access)).toMatchObject({
-      channels: [{ problem: "the receiver answered HTTP 503" }],
-    });
+    expect(renderTest(await sendTest([at("primary")], access), "dev")).toMatch(
+      /^failed webhook: the receiver answered HTTP 503\n/,
+    );
     receiver.status = 200;
     await expect(sendTest([at("primary", await freePort())], access)).rejects.toThrow(
       /^no server answers: primary \(connect ECONNREFUSED/,
