@@ -32,6 +32,7 @@ export class Scheduler {
   readonly #stop = new AbortController();
   #work: Work | null = null;
   #loop: Promise<void> | null = null;
+  /** By a clock that nobody sets. */
   #renewedAt = 0;
 
   constructor(deps: SchedulerDeps) {
@@ -67,7 +68,10 @@ export class Scheduler {
         this.#deps.log[level]({ err: error }, "scheduled work: the lease could not be asked for");
       }
       // Before anybody else can hold the lease, this server has stopped.
-      if (this.#work !== null && Date.now() - this.#renewedAt > leaseSeconds * 1000 - leaseIntervalMs) {
+      if (
+        this.#work !== null &&
+        performance.now() - this.#renewedAt > leaseSeconds * 1000 - leaseIntervalMs
+      ) {
         await this.#end();
       }
       await sleep(leaseIntervalMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
@@ -85,7 +89,7 @@ export class Scheduler {
     }
     // What was read again meanwhile, passwords and certificates above all, holds for this work too.
     if (this.#work !== null && this.#work.connection !== this.#connection(writable)) await this.#end();
-    const askedAt = Date.now();
+    const askedAt = performance.now();
     const lease = await cluster
       .pool(writable)
       .using((client) => takeLease(client, "schedule", this.#holder, server));
