@@ -1,5 +1,5 @@
 // Tries whether alerts arrive: npm run alerts -- test [--server NAME] [--stack NAME] [--json]
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { serverNames } from "../core/vocabulary.ts";
 import { renderTest, sendTest } from "./alerts/sendTest.ts";
 import { main, stackName } from "./cli/main.ts";
@@ -11,11 +11,11 @@ interface Options {
   readonly json?: true;
 }
 
-const program = new Command("alerts").description("Alerts of a running deployment (docs/alerts.md).");
-
-program
-  .command("test")
-  .description("Sends a test notice on every channel that is configured, and shows what became of it.")
+const program = new Command("alerts")
+  .description(
+    "Has a server of a running deployment send a test notice on every channel that is configured, and shows what became of it (docs/alerts.md).",
+  )
+  .addArgument(new Argument("<what>", "what to do").choices(["test"]))
   .option("--stack <name>", "the stack (default: dev)")
   .addOption(
     new Option("--server <name>", "the server that sends (default: the first that answers)").choices(
@@ -26,12 +26,10 @@ program
   .addHelpText(
     "after",
     "\nExit codes: 0 every receiver has taken it, 1 an error, nothing was sent, 3 a channel has failed.",
-  )
-  .action((options: Options) => main(() => test(options)));
+  );
 
-await program.parseAsync();
-
-async function test({ stack: option, server, json }: Options): Promise<number> {
+await main(async () => {
+  const { stack: option, server, json } = program.parse().opts<Options>();
   const stack = await readStack(stackName(option));
   const servers = stack.topology.servers.filter(({ name }) => server === undefined || name === server);
   if (servers.length === 0)
@@ -43,4 +41,4 @@ async function test({ stack: option, server, json }: Options): Promise<number> {
   const text = `${JSON.stringify({ stack: stack.name, ...report }, null, 2)}\n`;
   process.stdout.write(json ? text : renderTest(report, stack.name));
   return report.channels.every(({ problem }) => problem === null) ? 0 : 3;
-}
+});
