@@ -44,7 +44,7 @@ async function held(stack: string): Promise<readonly string[]> {
     ]),
     ...(volumes ?? []).map(({ Name }) => `volume ${Name}`),
     ...images.flatMap(({ RepoTags }) => RepoTags ?? []).map((tag) => `image ${tag}`),
-  ];
+  ].sort();
 }
 
 // One story, told in order: each test begins where the one before has ended.
