@@ -14,7 +14,7 @@ const programFolders = ["scripts", "scripts/node"];
 const programs = ["index.ts", "bench/main.ts", "scripts/setup/main.ts", "scripts/transition/run.ts"];
 
 /** Not bundled: Pulumi's own instance of its SDK has to be used; the others have native parts or read files of theirs. */
-const external = ["@pulumi/*", "dockerode", "esbuild", "vite"];
+const external = ["@pulumi/*", "dockerode", "esbuild", "playwright-core", "vite"];
 
 /** Bundles that are kept: a program that runs since before a change loads the rest of its own one. */
 const keptBundles = 5;

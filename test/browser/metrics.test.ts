@@ -56,7 +56,7 @@ describe("the metrics", { timeout: 60_000 }, () => {
     const looks = `from pg_stat_activity where usename = 'application' and query ~ 'pg_control_system|pg_stat_wal_receiver'`;
     /** Processor time of the connections by which a server watches; Linux counts in hundredths of a second. */
     const used = async (database: string) => {
-      const statement = `select pid, split_part(pg_read_file('/proc/' || pid || '/stat'), ') ', 2) ${looks}`;
+      const statement = `select pid, split_part(trim(e'\\n' from pg_read_file('/proc/' || pid || '/stat')), ') ', 2) ${looks}`;
       const rows = await world.postgres.sql(database, statement);
       const ticks = rows.map((row) => (row.split("|")[1] ?? "").split(" "));
       return {

@@ -266,10 +266,10 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     expect(await stranger.getByRole("button", { name: /Reveal|New|Edit/ }).count()).toBe(0);
     // The session ends meanwhile: to sign out leads to the sign-in all the same.
     await primary.send("POST", `/api/accounts/${viewerId}/password`);
-    await until("the other server knows", async () => {
-      await stranger.getByRole("button", { name: "Sign out" }).click({ timeout: 1000 });
-      return await stranger.getByRole("heading", { name: "Sign in" }).isVisible();
-    });
+    const ended = () => stranger.evaluate<number>("fetch('/api/whoami').then(({ status }) => status)");
+    await until("the other server knows", async () => (await ended()) === 401);
+    await stranger.getByRole("button", { name: "Sign out" }).click();
+    await stranger.getByRole("heading", { name: "Sign in" }).waitFor();
     await stranger.context().close();
   });
 
@@ -291,7 +291,7 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("cell", { name: "operator" }).waitFor();
     expect(await page.getByRole("rowheader").allInnerTexts()).toEqual(["core-router", "edge-switch-1"]);
-    await expect.poll(() => page.evaluate("document.activeElement.innerText")).toBe("Edit edge-switch-1");
+    await expect.poll(() => page.evaluate("document.activeElement.textContent")).toBe("Edit edge-switch-1");
   });
 
   test("a secret is replaced after a question, and the old one is not shown as the new one", async () => {
