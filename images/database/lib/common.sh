@@ -54,11 +54,10 @@ node() { jq -r "$1 // empty" "$config_folder/node.json"; }
 # A libpq connection string to a peer database, as one of the roles.
 #   peer_conninfo PEER ROLE DBNAME
 peer_conninfo() {
-  local address port
-  address=$(node ".peers[\"$1\"].address")
-  port=$(node ".peers[\"$1\"].port")
+  local address port name
+  read -r address port name < <(jq -r --arg peer "$1" '"\(.peers[$peer].address) \(.peers[$peer].port) \(.node)"' "$config_folder/node.json")
   printf "host=%s port=%s user=%s dbname=%s sslmode=verify-full sslrootcert=%s passfile=%s connect_timeout=2 application_name=%s keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=10000" \
-    "$address" "$port" "$2" "$3" "$config_folder/ca.crt" "$config_folder/pgpass" "$(node .node)"
+    "$address" "$port" "$2" "$3" "$config_folder/ca.crt" "$config_folder/pgpass" "$name"
 }
 
 # A field of pg_controldata of the own data folder.

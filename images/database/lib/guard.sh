@@ -20,22 +20,26 @@ ask_peer() {
     psql -XAtq -F ' ' -d "$(peer_conninfo "$1" monitoring postgres)" -c "$peer_question" 2>/dev/null || true
 }
 
-# Asks one server what timeline it has seen. Prints "SYSTEM_ID TIMELINE", nothing when it does not answer or knows none.
-ask_witness() {
-  curl --silent --fail --max-time 2 --cacert "$config_folder/ca.crt" "$1" 2>/dev/null |
-    jq -r 'select(.systemId != null and .highestTimeline != null) | "\(.systemId) \(.highestTimeline)"' 2>/dev/null || true
+# Asks the servers what timeline they have seen. Prints "SYSTEM_ID TIMELINE SERVER" for each that answers and knows one.
+ask_witnesses() {
+  local witnesses
+  mapfile -t witnesses < <(jq -r '.witnesses[]?' "$config_folder/node.json")
+  [ "${#witnesses[@]}" -gt 0 ] || return 0
+  curl --silent --fail --max-time 2 --cacert "$config_folder/ca.crt" --write-out '\n' "${witnesses[@]}" 2>/dev/null |
+    jq -Rr 'fromjson? | select(.systemId? != null and .highestTimeline != null) | "\(.systemId) \(.highestTimeline) \(.server)"'
 }
 
-# One round of questions. Sets verdict to open | closed | unknown and reason to a sentence. While postgres runs
-# ("running") it says itself on which timeline it is: right after a promotion pg_control does not know yet.
+# One round of questions, about the data of system_id. Sets verdict to open | closed | unknown and reason to a sentence. While postgres runs
+# ("running") it says itself on which timeline it is: right after a promotion pg_control does not know yet. As that is
+# asked every few seconds, it starts as few processes as it can.
 guard_round() {
-  local system_id timeline peer answer id their role witness confirmed=
-  system_id=$(own_system_id)
-  timeline=$(own_timeline)
+  local timeline peer answer id their role witness confirmed=
   if [ "${1:-}" = running ]; then
     verdict=unknown reason="this database is not writable"
     timeline=$(psql -XAtq -d postgres -c "$running_timeline" 2>/dev/null)
     [ -n "$timeline" ] || return
+  else
+    timeline=$(own_timeline)
   fi
   while read -r peer; do
     [ -n "$peer" ] || continue
@@ -57,18 +61,14 @@ guard_round() {
     confirmed="database $peer follows on timeline $their"
   done <<< "$(jq -r '.peers[]?' "$state_folder/guard.json" 2>/dev/null)"
 
-  while read -r witness; do
-    [ -n "$witness" ] || continue
-    answer=$(ask_witness "$witness")
-    [ -n "$answer" ] || continue
-    read -r id their <<< "$answer"
+  while read -r id their witness; do
     [ "$id" = "$system_id" ] || continue
     if [ "$their" -gt "$timeline" ]; then
       verdict=closed reason="witness $witness has seen timeline $their, own is $timeline: another database was promoted"
       return
     fi
     [ -n "$confirmed" ] || confirmed="witness $witness has seen no timeline above $their"
-  done <<< "$(jq -r '.witnesses[]?' "$config_folder/node.json")"
+  done < <(ask_witnesses)
 
   if [ -n "$confirmed" ]; then verdict=open reason=$confirmed
   else
@@ -86,7 +86,8 @@ is_armed() {
 # takes. A person's word counts for this wait alone: it bears its ticket (waiting), so that one that comes too late opens nothing
 # another time.
 guard() {
-  local verdict reason ticket
+  local verdict reason ticket system_id
+  system_id=$(own_system_id)
   if ! is_armed; then
     report starting "no other database could have been promoted: none was ever attached"
     return
@@ -112,7 +113,8 @@ guard() {
 # Beside a running writable database: looks every few seconds whether somebody knows a higher timeline. A primary that
 # was cut off while another was promoted is stopped as soon as it can hear of that.
 watch_timelines() {
-  local verdict reason
+  local verdict reason system_id
+  system_id=$(own_system_id)
   while sleep 3; do
     is_armed || continue
     guard_round running
