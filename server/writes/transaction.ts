@@ -54,14 +54,16 @@ export async function transact(
 ): Promise<WriteResult> {
   let commitSent = false;
   try {
-    // Not "read write": a database that was closed to writes must refuse this.
-    await client.query("begin isolation level read committed");
-    const claimed = await client.query({
-      name: "claim-key",
-      text: `insert into vault.idempotency_keys (actor, key, request_hash) values ($1, $2, $3)
-             on conflict (actor, key) do nothing`,
-      values: [request.actor, request.key, request.requestHashes[0]],
-    });
+    const [, claimed] = await together(
+      // Not "read write": a database that was closed to writes must refuse this.
+      client.query("begin isolation level read committed"),
+      client.query({
+        name: "claim-key",
+        text: `insert into vault.idempotency_keys (actor, key, request_hash) values ($1, $2, $3)
+               on conflict (actor, key) do nothing`,
+        values: [request.actor, request.key, request.requestHashes[0]],
+      }),
+    );
     if (claimed.rowCount === 0) {
       const recorded = await readRecorded(client, request);
       // This commit waits for synchronous replicas like the first one, whose answer may have been lost.
@@ -70,7 +72,7 @@ export async function transact(
       return recorded;
     }
     const response = await request.work(client, database);
-    await client.query({
+    const recording = client.query({
       name: "record-response",
       text: `with recorded as (
                update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2)
@@ -82,7 +84,8 @@ export async function transact(
       ],
     });
     commitSent = true;
-    await commit(client);
+    // Where the record fails the commit is answered with a rollback, and the record's error is the one to know.
+    await together(recording, commit(client));
     return { ...response, replayed: false };
   } catch (error) {
     if (error instanceof Refused) {
@@ -91,6 +94,17 @@ export async function transact(
     }
     throw new TransactionFailure(error, commitSent);
   }
+}
+
+/**
+ * Waits for statements that were sent together, which saves the way to the database and back (the pool's connections
+ * are pipelined).
+ *
+ * @throws what the first of them failed with, once all have ended
+ */
+async function together<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return [await first, await second];
 }
 
 /** A COMMIT whose outcome is open: `code` is SQLSTATE transaction_resolution_unknown. */
