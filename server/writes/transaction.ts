@@ -1,4 +1,4 @@
-import type { PoolClient } from "pg";
+import { DatabaseError, type PoolClient } from "pg";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import type { AuditEvent } from "../audit/event.ts";
 import { auditColumns, auditValues } from "../audit/store.ts";
@@ -78,14 +78,23 @@ export async function transact(
                update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2)
              insert into vault.audit_events (${auditColumns})
              values ($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
-      values: [
+      values: plain([
         ...[request.actor, request.key, response.status, JSON.stringify(response.body)],
         ...auditValues(request.audit(response)),
-      ],
+      ]),
     });
     commitSent = true;
-    // Where the record fails the commit is answered with a rollback, and the record's error is the one to know.
-    await together(recording, commit(client));
+    try {
+      await together(recording, commit(client));
+    } catch (error) {
+      // Refused by the database itself, which then answers the commit with a rollback.
+      const isRefused = await recording.then(
+        () => false,
+        (reason: unknown) => reason instanceof DatabaseError,
+      );
+      commitSent = !isRefused;
+      throw error;
+    }
     return { ...response, replayed: false };
   } catch (error) {
     if (error instanceof Refused) {
@@ -105,6 +114,17 @@ export async function transact(
 async function together<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
   await Promise.allSettled([first, second]);
   return [await first, await second];
+}
+
+/**
+ * Values that the driver sends as they are. It finds out only while it sends whether it can send others, and what was
+ * sent behind them would be done without them.
+ */
+function plain(values: readonly unknown[]): unknown[] {
+  for (const value of values)
+    if (typeof value === "object" && value !== null && !Buffer.isBuffer(value))
+      throw new TypeError("only texts, numbers and bytes can be recorded with a write");
+  return [...values];
 }
 
 /** A COMMIT whose outcome is open: `code` is SQLSTATE transaction_resolution_unknown. */
