@@ -14,7 +14,7 @@ import type { Measurement, Part, Suite } from "./suite.ts";
 const clients = 8;
 
 /** How much data the rebuild copies: enough that its start and end do not decide, in megabytes. */
-const rebuildMegabytes = 512;
+const rebuildMegabytes = 2048;
 
 /** Promote, restore, emergency promote and rebuild, as eight writing clients at the gateway see them. */
 export const transitions: Suite = {

@@ -10,10 +10,10 @@ import { DatabaseWatcher } from "./watcher.ts";
 import type { Witness } from "./witness.ts";
 
 const steadyIntervalMs = 250;
-/** Just after the writable database was lost, requests wait: look more often. */
-const urgentIntervalMs = 40;
+/** Just after the writable database was lost, requests wait: look more often where looking costs little. */
+const urgentIntervalMs = 20;
 const urgentForMs = 60_000;
-/** Later nobody waits any more, but a promotion should still be noticed soon. */
+/** Later nobody waits any more, but a promotion should still be noticed soon; and a new connection costs both sides. */
 const patientIntervalMs = 100;
 
 /** What is known of all databases at this moment. */
@@ -82,7 +82,7 @@ export class Cluster {
       this.#views.set(name, this.#views.get(name) ?? unseen(name));
       const watcher: DatabaseWatcher = new DatabaseWatcher(
         database,
-        { intervalMs: () => this.#intervalMs() },
+        { intervalMs: (isConnected) => this.#intervalMs(isConnected) },
         (view): Promise<void> => this.#accept(watcher, view),
         (detail) => {
           if (this.#nodes.get(name)?.watcher === watcher) this.#acceptDetail(name, detail);
@@ -220,8 +220,9 @@ export class Cluster {
     }
   }
 
-  #intervalMs(): number {
+  #intervalMs(isConnected: boolean): number {
     if (this.#choice.writable !== null) return steadyIntervalMs;
+    if (!isConnected) return patientIntervalMs;
     const lostAt = Math.max(this.#startedAt, ...this.#writableSeenAt.values());
     return Date.now() - lostAt < urgentForMs ? urgentIntervalMs : patientIntervalMs;
   }

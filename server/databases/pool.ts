@@ -31,6 +31,8 @@ export class DatabasePool {
       ...clientOptions(settings, this.#sockets),
       // Also bounds the wait for a free connection. A silent host is cut earlier, by the watcher.
       connectionTimeoutMillis: (settings.connectTimeoutSeconds + waitSeconds) * 1000,
+      // Statements that do not wait for each other are sent at once.
+      pipeline: true,
       max: size,
       min: Math.min(warmConnections, size),
       idleTimeoutMillis: 60_000,

@@ -25,8 +25,8 @@ const detailIntervalMs = 1000;
 
 /** How often a database is looked at. */
 export interface WatchPace {
-  /** Milliseconds between two looks, decided anew for each. */
-  readonly intervalMs: () => number;
+  /** Milliseconds between two looks, decided anew for each: over the connection that is there, or by a new one. */
+  readonly intervalMs: (isConnected: boolean) => number;
 }
 
 /**
@@ -92,7 +92,7 @@ export class DatabaseWatcher {
       if (this.#stopped) break;
       await this.#report(view);
       if (view.reachable && Date.now() >= this.#detailDueAt) await this.#lookAtDetail();
-      if (!this.#lookAgain) await this.#sleep(this.#pace.intervalMs());
+      if (!this.#lookAgain) await this.#sleep(this.#pace.intervalMs(this.#client !== null));
     }
     this.#cut();
   }

@@ -1,4 +1,4 @@
-import type { PoolClient } from "pg";
+import { DatabaseError, type PoolClient } from "pg";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import type { AuditEvent } from "../audit/event.ts";
 import { auditColumns, auditValues } from "../audit/store.ts";
@@ -54,14 +54,16 @@ export async function transact(
 ): Promise<WriteResult> {
   let commitSent = false;
   try {
-    // Not "read write": a database that was closed to writes must refuse this.
-    await client.query("begin isolation level read committed");
-    const claimed = await client.query({
-      name: "claim-key",
-      text: `insert into vault.idempotency_keys (actor, key, request_hash) values ($1, $2, $3)
-             on conflict (actor, key) do nothing`,
-      values: [request.actor, request.key, request.requestHashes[0]],
-    });
+    const [, claimed] = await together(
+      // Not "read write": a database that was closed to writes must refuse this.
+      client.query("begin isolation level read committed"),
+      client.query({
+        name: "claim-key",
+        text: `insert into vault.idempotency_keys (actor, key, request_hash) values ($1, $2, $3)
+               on conflict (actor, key) do nothing`,
+        values: [request.actor, request.key, request.requestHashes[0]],
+      }),
+    );
     if (claimed.rowCount === 0) {
       const recorded = await readRecorded(client, request);
       // This commit waits for synchronous replicas like the first one, whose answer may have been lost.
@@ -70,19 +72,29 @@ export async function transact(
       return recorded;
     }
     const response = await request.work(client, database);
-    await client.query({
+    const recording = client.query({
       name: "record-response",
       text: `with recorded as (
                update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2)
              insert into vault.audit_events (${auditColumns})
              values ($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
-      values: [
+      values: plain([
         ...[request.actor, request.key, response.status, JSON.stringify(response.body)],
         ...auditValues(request.audit(response)),
-      ],
+      ]),
     });
     commitSent = true;
-    await commit(client);
+    try {
+      await together(recording, commit(client));
+    } catch (error) {
+      // Refused by the database itself, which then answers the commit with a rollback.
+      const isRefused = await recording.then(
+        () => false,
+        (reason: unknown) => reason instanceof DatabaseError,
+      );
+      commitSent = !isRefused;
+      throw error;
+    }
     return { ...response, replayed: false };
   } catch (error) {
     if (error instanceof Refused) {
@@ -91,6 +103,28 @@ export async function transact(
     }
     throw new TransactionFailure(error, commitSent);
   }
+}
+
+/**
+ * Waits for statements that were sent together, which saves the way to the database and back (the pool's connections
+ * are pipelined).
+ *
+ * @throws what the first of them failed with, once all have ended
+ */
+async function together<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return [await first, await second];
+}
+
+/**
+ * Values that the driver sends as they are. It finds out only while it sends whether it can send others, and what was
+ * sent behind them would be done without them.
+ */
+function plain(values: readonly unknown[]): unknown[] {
+  for (const value of values)
+    if (typeof value === "object" && value !== null && !Buffer.isBuffer(value))
+      throw new TypeError("only texts, numbers and bytes can be recorded with a write");
+  return [...values];
 }
 
 /** A COMMIT whose outcome is open: `code` is SQLSTATE transaction_resolution_unknown. */
