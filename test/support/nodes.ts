@@ -116,6 +116,7 @@ export class Nodes {
     if (!target) throw new Error(`${node} is no server`);
     const { body, headers, ...rest } = options;
     return ask(target, access.caCertificate, path, {
+      timeoutSeconds: 10,
       ...rest,
       headers: {
         authorization: `Bearer ${adminToken}`,
