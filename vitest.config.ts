@@ -34,20 +34,20 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      // Kills drivers and databases at every step of every transition.
+      {
+        test: {
+          name: "kill",
+          include: ["test/kill/**/*.test.ts"],
+          ...onEngines,
+          sequence: { groupOrder: 3 },
+        },
+      },
       // The web pages in a browser, against servers on real databases.
       {
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
-          ...onEngines,
-          sequence: { groupOrder: 3 },
-        },
-      },
-      // Kills drivers and databases at every step: minutes long, run by its name and not with everything.
-      {
-        test: {
-          name: "kill",
-          include: ["test/kill/**/*.test.ts"],
           ...onEngines,
           sequence: { groupOrder: 4 },
         },

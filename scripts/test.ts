@@ -13,15 +13,13 @@ import { parts as allParts } from "./setup/parts.ts";
 import { testTools } from "./setup/testTools.ts";
 import { countTests, failedFiles, failedMs, type Part, sumUp, withRepeated } from "./testReport.ts";
 
-const projects = ["unit", "integration", "fault", "browser"] as const;
-/** Run by their name only. */
-const longProjects = ["kill"] as const;
-type Project = (typeof projects)[number] | (typeof longProjects)[number];
+const projects = ["unit", "integration", "fault", "kill", "browser"] as const;
+type Project = (typeof projects)[number];
 
 const program = new Command("test")
   .description("Sets up what is missing, checks the sources, runs the tests. Without arguments: everything.")
   .argument("[files...]", "only test files whose path contains one of these")
-  .addOption(new Option("--project <name>", "only this project").choices([...projects, ...longProjects]))
+  .addOption(new Option("--project <name>", "only this project").choices(projects))
   .option("--json <file>", "write the counts of each part to a file")
   .parse();
 const files = program.args;
