@@ -166,14 +166,14 @@ describe("the alerts of three servers", { timeout: 120_000 }, () => {
     for (const name of ["primary", "secondary"] as const) of(name).start();
     const over = down.map((text) => text.replace(/CRITICAL|WARNING/, "RECOVERED:"));
     // The standby may need longer than the delay of these alerts until it finds its source again: that is told, too.
-    const after = () =>
+    const toldSince = () =>
       receiver.texts
         .slice(before + 3)
         .map((text) => withoutReason(text))
         .filter((text) => !/read-only database receives nothing|only the shared database/.test(text));
-    await until("all is over", async () => over.every((text) => after().includes(text)), 40);
+    await until("all is over", async () => over.every((text) => toldSince().includes(text)), 40);
     await sleep(quietMs);
-    expect(after().sort()).toEqual(over.sort());
+    expect(toldSince().sort()).toEqual(over.sort());
     expect(world.output).not.toContain("SECRET");
   });
 });
