@@ -1,4 +1,4 @@
-// Random transitions and faults under load, for as long as you like: npm run soak -- --minutes N [--seed S] --stack NAME
+// Random transitions and faults under load, for as long as you like: npm run soak -- --minutes N [--seed S] [--stack NAME]
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
@@ -18,7 +18,7 @@ const program = new Command("soak")
   .description(
     "Promotes, restores, rebuilds, kills drivers and crashes nodes at random under a write load, and proves at the end that no acknowledged write was lost or doubled, and that never two databases accepted writes. For a stack made for tests: its databases crash for real.",
   )
-  .requiredOption("--stack <name>", "the stack; always named, because it suffers")
+  .option("--stack <name>", "the stack; another than dev is always named here, because it suffers", "dev")
   .requiredOption("--minutes <number>", "how long", Number)
   .option("--seed <number>", "repeats a run's choices (default: a random one, which is printed)", Number)
   .option("--clients <number>", "writing clients", Number, 4)
