@@ -5,8 +5,8 @@ import { eventually, Nodes } from "../support/nodes.ts";
 import { ReadProbe } from "../support/readProbe.ts";
 import { localEngine } from "../support/run.ts";
 
-/** What an engine has of a stack, by kind. */
-async function leftovers(stack: string): Promise<Readonly<Record<string, number>>> {
+/** What the engine has of a stack. */
+async function ofStack(stack: string) {
   const engine = connectEngine(localEngine);
   const filters = { label: [`pg-continuity.stack=${stack}`] };
   const [containers, networks, { Volumes: volumes }, images] = await Promise.all([
@@ -15,24 +15,18 @@ async function leftovers(stack: string): Promise<Readonly<Record<string, number>
     engine.listVolumes({ filters }),
     engine.listImages({ filters }),
   ]);
-  return {
-    containers: containers.length,
-    networks: networks.length,
-    volumes: volumes?.length ?? 0,
-    images: images.length,
-  };
+  return { containers, networks, volumes: volumes ?? [], images };
+}
+
+/** How much that is, by kind. */
+async function leftovers(stack: string): Promise<Readonly<Record<string, number>>> {
+  const found = Object.entries(await ofStack(stack));
+  return Object.fromEntries(found.map(([kind, all]) => [kind, all.length]));
 }
 
 /** Everything of a stack that there can be only one of on a host: names, and addresses with their ports. */
 async function held(stack: string): Promise<readonly string[]> {
-  const engine = connectEngine(localEngine);
-  const filters = { label: [`pg-continuity.stack=${stack}`] };
-  const [containers, networks, { Volumes: volumes }, images] = await Promise.all([
-    engine.listContainers({ all: true, filters }),
-    engine.listNetworks({ filters }),
-    engine.listVolumes({ filters }),
-    engine.listImages({ filters }),
-  ]);
+  const { containers, networks, volumes, images } = await ofStack(stack);
   return [
     ...containers.flatMap(({ Names, Ports }) => [
       ...Names.map((name) => `container ${name}`),
@@ -42,7 +36,7 @@ async function held(stack: string): Promise<readonly string[]> {
       `network ${Name}`,
       ...(IPAM?.Config ?? []).map(({ Subnet }) => `subnet ${Subnet}`),
     ]),
-    ...(volumes ?? []).map(({ Name }) => `volume ${Name}`),
+    ...volumes.map(({ Name }) => `volume ${Name}`),
     ...images.flatMap(({ RepoTags }) => RepoTags ?? []).map((tag) => `image ${tag}`),
   ].sort();
 }

@@ -29,8 +29,8 @@ ask_witnesses() {
     jq -Rr 'fromjson? | select(.systemId? != null and .highestTimeline != null) | "\(.systemId) \(.highestTimeline) \(.server)"'
 }
 
-# One round of questions, about the data of system_id. Sets verdict to open | closed | unknown and reason to a sentence. While postgres runs
-# ("running") it says itself on which timeline it is: right after a promotion pg_control does not know yet. As that is
+# One round of questions, about the data of system_id. Sets verdict to open | closed | unknown and reason to a sentence.
+# While postgres runs ("running") it says itself on which timeline it is: right after a promotion pg_control does not know yet. As that is
 # asked every few seconds, it starts as few processes as it can.
 guard_round() {
   local timeline peer answer id their role witness confirmed=
@@ -95,7 +95,7 @@ guard() {
   ticket=$(cat /proc/sys/kernel/random/uuid)
   write_file "$state_folder/waiting" <<< "$ticket"
   until intent_changed; do
-    if [ "$(cat "$state_folder/override" 2>/dev/null)" = "$ticket" ]; then
+    if [ -s "$state_folder/override" ] && [ "$(< "$state_folder/override")" = "$ticket" ]; then
       report starting "opened by a person's override"
       break
     fi
