@@ -38,7 +38,7 @@ export const transitions: Suite = {
     });
     const emergencies: Emergency[] = [];
     await underLoad(stack, say, async (load) => {
-      for (let run = 1; run <= Math.ceil(runs / 4); run++) {
+      for (let run = 1; run <= runs; run++) {
         emergencies.push(await emergency(stack, load, `bench-emergency-${run}`));
         say(
           `emergency promote ${run}: first write ${emergencies.at(-1)?.firstWrite.toFixed(3)} s after the decision (${partsText(emergencies.at(-1)?.parts ?? [])})`,
