@@ -27,6 +27,7 @@ import { messageOf, observeContainer, observeNetwork } from "./container.ts";
 import { observeOverrides } from "./overrides.ts";
 import { connectDatabase, type DatabaseAccess, observePostgres } from "./postgres.ts";
 import { observeServerHealth, observeWitness } from "./server.ts";
+import { Silence } from "./silence.ts";
 
 /** With what a deployment is observed: read-only rights suffice. */
 export interface ObserverAccess {
@@ -45,16 +46,19 @@ export type Purpose = "status" | "plan";
 
 /**
  * Observes every node of a deployment at once. Never throws: what cannot be asked is unknown, with the reason.
+ *
+ * @param silence nodes that are not asked because they did not answer a moment ago; those that do not now are added
  */
 export async function observe(
   topology: Topology,
   access: ObserverAccess,
   purpose: Purpose = "status",
+  silence = new Silence(),
 ): Promise<Observation> {
   const observedAt = new Date().toISOString();
   const [databases, servers, applications, gateway, networks, certificates] = await Promise.all([
-    Promise.all(topology.databases.map((database) => observeDatabase(database, access, purpose))),
-    Promise.all(topology.servers.map((server) => observeServer(server, access, purpose))),
+    Promise.all(topology.databases.map((database) => observeDatabase(database, access, purpose, silence))),
+    Promise.all(topology.servers.map((server) => observeServer(server, access, purpose, silence))),
     purpose === "plan" ? [] : observeApplications(topology),
     purpose === "plan"
       ? notAsked<ContainerObservation>()
@@ -104,6 +108,7 @@ async function observeDatabase(
   database: DatabaseNode,
   access: ObserverAccess,
   purpose: Purpose,
+  silence: Silence,
 ): Promise<DatabaseObservation> {
   const observedAt = new Date().toISOString();
   const container = containerOf(database);
@@ -111,11 +116,11 @@ async function observeDatabase(
     observeContainer(container, database.host.network),
     readStateFiles(container),
     purpose === "plan" ? notAsked<readonly Override[]>() : observeOverrides(container),
-    askPostgres(database, {
-      ca: access.caCertificate,
-      user: "monitoring",
-      password: access.monitoringPassword,
-    }),
+    askPostgres(
+      database,
+      { ca: access.caCertificate, user: "monitoring", password: access.monitoringPassword },
+      silence,
+    ),
   ]);
   return {
     name: database.name,
@@ -133,6 +138,7 @@ async function observeServer(
   server: ServerNode,
   access: ObserverAccess,
   purpose: Purpose,
+  silence: Silence,
 ): Promise<ServerObservation> {
   const observedAt = new Date().toISOString();
   const [container, health, witness] = await Promise.all([
@@ -140,7 +146,7 @@ async function observeServer(
       ? notAsked<ContainerObservation>()
       : observeContainer(containerOf(server), server.host.network),
     purpose === "plan" ? notAsked<ServerHealth>() : observeServerHealth(server, access.caCertificate),
-    observeWitness(server, access.caCertificate),
+    observeWitness(server, access.caCertificate, silence),
   ]);
   return { name: server.name, observedAt, container, health, witness };
 }
@@ -188,9 +194,10 @@ function parsed<T>(
 async function askPostgres(
   database: DatabaseNode,
   access: DatabaseAccess,
+  silence: Silence,
 ): Promise<Observed<PostgresObservation>> {
   try {
-    const client = await connectDatabase(database, access);
+    const client = await silence.ask(database.node, () => connectDatabase(database, access));
     try {
       return known(await observePostgres(client));
     } finally {

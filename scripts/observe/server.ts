@@ -9,6 +9,7 @@ import {
 } from "../../core/observation.ts";
 import type { GatewayNode, ServerNode } from "../../core/topology.ts";
 import { messageOf } from "./container.ts";
+import type { Silence } from "./silence.ts";
 
 /** An answer over HTTPS. */
 export interface HttpsAnswer {
@@ -79,9 +80,13 @@ const healthSchema = z.object({
 const witnessSchema = z.object({ systemId: z.string().nullable(), highestTimeline: z.number().nullable() });
 
 /** What a server remembers as a witness; unknown with the reason when it does not answer. */
-export async function observeWitness(server: ServerNode, ca: string): Promise<Observed<WitnessObservation>> {
+export async function observeWitness(
+  server: ServerNode,
+  ca: string,
+  silence: Silence,
+): Promise<Observed<WitnessObservation>> {
   try {
-    const { body } = await ask(server, ca, "/witness", { timeoutSeconds: 2 });
+    const { body } = await silence.ask(server.node, () => ask(server, ca, "/witness", { timeoutSeconds: 2 }));
     return known(witnessSchema.parse(JSON.parse(body)));
   } catch (error) {
     return unknown(`the server does not answer (${messageOf(error)})`);

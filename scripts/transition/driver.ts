@@ -16,6 +16,7 @@ import { describeStep, type Goal, type Step } from "../../core/transition/step.t
 import { movingDatabases } from "../../core/transition/view.ts";
 import { messageOf } from "../observe/container.ts";
 import { type ObserverAccess, observe, type Purpose } from "../observe/index.ts";
+import { Silence } from "../observe/silence.ts";
 import { act } from "./actions.ts";
 import type { ActionContext, ActionDetails } from "./context.ts";
 import { actor, TransitionLock } from "./lock.ts";
@@ -46,9 +47,6 @@ export interface TransitionRun {
   readonly keep: (evidence: Evidence, context: ActionContext) => Promise<void>;
 }
 
-/** How long a second driver waits for the first, in seconds. */
-const lockPatienceSeconds = 120;
-
 /** How long a database that starts or stops just now is waited for before the plan is refused for it, in seconds. */
 const movingPatienceSeconds = 10;
 
@@ -67,7 +65,8 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
   const operator = { ca: run.observer.caCertificate, user: "operator", password: run.operatorPassword };
   const startedAt = new Date();
   const record = new Record(run, startedAt);
-  const lock = await TransitionLock.take(topology, operator, goal, lockPatienceSeconds, (holder) =>
+  const silence = new Silence();
+  const lock = await TransitionLock.take(topology, operator, goal, silence, (holder) =>
     progress(`waiting: another transition is running (${holder})`),
   );
   const base: ActionContext = { topology, goal, operator, progress };
@@ -75,13 +74,13 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
   const context: ActionContext = early ? { ...base, earlyTakeOver: early } : base;
   let failure: unknown;
   try {
-    await steps(run, context, lock, record);
+    await steps(run, context, { lock, record, silence });
   } catch (error) {
     failure = error;
   } finally {
     early?.cancel();
   }
-  const evidence = record.evidence(await observe(topology, run.observer, "plan"), failure);
+  const evidence = record.evidence(await observe(topology, run.observer, "plan", silence), failure);
   try {
     await run.keep(evidence, context);
   } finally {
@@ -106,14 +105,18 @@ const targets = { promote: "read-only", restore: "shared" } as const;
 async function steps(
   run: TransitionRun,
   context: ActionContext,
-  lock: TransitionLock,
-  record: Record,
+  {
+    lock,
+    record,
+    silence,
+  }: { readonly lock: TransitionLock; readonly record: Record; readonly silence: Silence },
 ): Promise<void> {
   const { topology, goal, observer } = run;
   let carried: Planned | undefined;
   for (let round = 0; round < maximumRounds; round++) {
     const { observation, plan: planned } =
-      carried ?? (await planNow(topology, goal, observer, { purpose: "plan", progress: run.progress }));
+      carried ??
+      (await planNow(topology, goal, observer, { purpose: "plan", progress: run.progress, silence }));
     const { steps: todo, refused, warnings } = planned;
     record.planned(observation, warnings);
     // Once something was done a refusal means that the world has changed under it: it is said, and nothing more is done.
@@ -225,12 +228,20 @@ export async function planNow(
   topology: Topology,
   goal: Goal,
   observer: ObserverAccess,
-  { purpose, progress }: { readonly purpose?: Purpose; readonly progress?: (text: string) => void } = {},
+  {
+    purpose,
+    progress,
+    silence,
+  }: {
+    readonly purpose?: Purpose;
+    readonly progress?: (text: string) => void;
+    readonly silence?: Silence;
+  } = {},
 ): Promise<Planned> {
   const deadline = Date.now() + movingPatienceSeconds * 1000;
   let said = "";
   while (true) {
-    const observation = await observe(topology, observer, purpose);
+    const observation = await observe(topology, observer, purpose, silence);
     const planned = plan(observation, goal);
     const moving = movingDatabases(observation).join(" and ");
     if (planned.refused.length === 0 || moving === "" || Date.now() > deadline)

@@ -6,6 +6,10 @@ import type { Goal } from "../../core/transition/step.ts";
 import { transitionLockKey } from "../../core/vocabulary.ts";
 import { messageOf } from "../observe/container.ts";
 import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
+import type { Silence } from "../observe/silence.ts";
+
+/** How long a second driver waits for the first, in seconds. */
+const patienceSeconds = 120;
 
 /** Who runs this process, as evidence and lock name it. */
 export function actor(): string {
@@ -29,33 +33,42 @@ export class TransitionLock {
   readonly #topology: Topology;
   readonly #access: DatabaseAccess;
   readonly #goal: Goal;
+  readonly #silence: Silence;
 
-  private constructor(topology: Topology, access: DatabaseAccess, goal: Goal, held: readonly Held[]) {
+  private constructor(
+    topology: Topology,
+    access: DatabaseAccess,
+    goal: Goal,
+    silence: Silence,
+    held: readonly Held[],
+  ) {
     this.#topology = topology;
     this.#access = access;
     this.#goal = goal;
+    this.#silence = silence;
     this.#held = held;
   }
 
   /**
-   * Takes the lock, waiting while another transition holds it.
+   * Takes the lock, waiting for at most two minutes while another transition holds it.
    *
+   * @param silence databases that are not asked, because they did not answer a moment ago
    * @param onWait is told, once for each, who holds it
-   * @throws Error when it is still held after `seconds`, or when no database answers at all
+   * @throws Error when it is still held then, or when no database answers at all
    */
   static async take(
     topology: Topology,
     access: DatabaseAccess,
     goal: Goal,
-    seconds: number,
+    silence: Silence,
     onWait: (holder: string) => void,
   ): Promise<TransitionLock> {
-    const deadline = Date.now() + seconds * 1000;
+    const deadline = Date.now() + patienceSeconds * 1000;
     let told = "";
     while (true) {
-      const attempt = await tryAll(topology.databases, access, goal);
+      const attempt = await tryAll(topology.databases, access, goal, silence);
       if ("held" in attempt) {
-        if (attempt.held.length > 0) return new TransitionLock(topology, access, goal, attempt.held);
+        if (attempt.held.length > 0) return new TransitionLock(topology, access, goal, silence, attempt.held);
         throw new Error(
           `no database answers, so nothing can be done from here: ${attempt.silent.join("; ")}`,
         );
@@ -88,7 +101,7 @@ export class TransitionLock {
     const missing = this.#topology.databases.filter(
       ({ name }) => !kept.some(({ database }) => database.name === name),
     );
-    const attempt = await tryAll(missing, this.#access, this.#goal);
+    const attempt = await tryAll(missing, this.#access, this.#goal, this.#silence);
     if ("holder" in attempt) throw new Error(`another transition has taken the lock: ${attempt.holder}`);
     this.#held = [...kept, ...attempt.held];
   }
@@ -112,30 +125,26 @@ async function isAlive({ client, lost }: Held): Promise<boolean> {
 
 type Attempt = { readonly held: Held[]; readonly silent: readonly string[] } | { readonly holder: string };
 
-/** Takes the lock everywhere or nowhere. The databases are asked in one order, so that two drivers never cross. */
+/**
+ * Takes the lock everywhere or nowhere. The databases are connected to at once, and asked in one order, so that two
+ * drivers never cross.
+ */
 async function tryAll(
   databases: readonly DatabaseNode[],
   access: DatabaseAccess,
   goal: Goal,
+  silence: Silence,
 ): Promise<Attempt> {
-  const held: Held[] = [];
-  const silent: string[] = [];
-  for (const database of databases) {
-    let client: pg.Client;
-    try {
-      client = await connectDatabase(database, access);
-    } catch (error) {
-      silent.push(`${database.name}: ${messageOf(error)}`);
-      continue;
-    }
-    const entry: Held = { database, client, lost: false };
-    client.on("end", () => {
-      entry.lost = true;
-    });
-    held.push(entry);
-    await client.query("SELECT set_config('application_name', $1, false)", [
-      `pg-continuity ${goal.transition} ${goal.transitionId.slice(0, 20)} ${actor()}`.slice(0, 63),
-    ]);
+  const attempts = await Promise.allSettled(
+    databases.map((database) => silence.ask(database.node, () => connect(database, access))),
+  );
+  const held = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
+  const silent = attempts.flatMap((attempt, index) =>
+    attempt.status === "rejected" ? [`${databases[index]?.name}: ${messageOf(attempt.reason)}`] : [],
+  );
+  const name = `pg-continuity ${goal.transition} ${goal.transitionId.slice(0, 20)} ${actor()}`.slice(0, 63);
+  for (const { client, database } of held) {
+    await client.query("SELECT set_config('application_name', $1, false)", [name]);
     const { rows } = await client.query<{ taken: boolean }>("SELECT pg_try_advisory_lock($1) AS taken", [
       transitionLockKey,
     ]);
@@ -145,6 +154,14 @@ async function tryAll(
     return { holder: `${holder} (on ${database.name})` };
   }
   return { held, silent };
+}
+
+async function connect(database: DatabaseNode, access: DatabaseAccess): Promise<Held> {
+  const entry: Held = { database, client: await connectDatabase(database, access), lost: false };
+  entry.client.on("end", () => {
+    entry.lost = true;
+  });
+  return entry;
 }
 
 async function holderOf(client: pg.Client): Promise<string> {

@@ -25,14 +25,16 @@ export async function preflightTransition(
   goal: Goal,
   observer: ObserverAccess,
 ): Promise<PreflightReport> {
-  const applied = await appliedAt(topology, goal, observer);
+  const [applied, { observation, plan }] = await Promise.all([
+    appliedAt(topology, goal, observer),
+    planNow(topology, goal, observer),
+  ]);
   if (applied)
     return {
       text: `${goal.transition} (${goal.transitionId}) was applied at ${applied}; another transitionId runs it again`,
       refused: false,
       unknown: false,
     };
-  const { observation, plan } = await planNow(topology, goal, observer);
   const nothingSeen = observation.databases.every(
     ({ name }) => viewOf(observation, name)?.state === "unreachable",
   );
