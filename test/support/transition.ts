@@ -35,11 +35,19 @@ export async function runAgain(
   deployment: Deployment,
   name: TransitionName,
   transitionId: string,
+  words: { readonly allowDataLoss?: boolean } = {},
 ): Promise<Evidence> {
   const { topology, access, operatorPassword } = await deployment.deployed();
   return runTransition({
     topology,
-    goal: { transition: name, transitionId, allowDataLoss: false, primaryIsDown: false, keepDiverged: true },
+    goal: {
+      transition: name,
+      transitionId,
+      allowDataLoss: false,
+      primaryIsDown: false,
+      keepDiverged: true,
+      ...words,
+    },
     observer: access,
     operatorPassword,
     commit: null,

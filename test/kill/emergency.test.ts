@@ -1,0 +1,82 @@
+import { writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { PausePoint } from "../../scripts/transition/pauseAt.ts";
+import { KillStory } from "../support/killStory.ts";
+import { eventually } from "../support/nodes.ts";
+import { runAgain, transition } from "../support/transition.ts";
+
+// The same for the transitions that begin with a database that is gone: each test ends with both there again.
+describe.sequential("what follows the loss of a database is killed", () => {
+  const story = KillStory.register("L");
+  const lossAllowed = { allowDataLoss: true };
+
+  const killShared = () => story.nodes.docker("kill", story.nodes.container("shared-database"));
+
+  /** A write that both databases have; then the shared one is gone, and stays away. */
+  async function lose(): Promise<string> {
+    const id = await story.nodes.store(`before ${story.id}`, "kept");
+    await eventually(
+      "the replica has it",
+      async () => (await story.nodes.reveal("read-only-server", id)) === "kept",
+    );
+    await killShared();
+    return id;
+  }
+
+  /** Nothing of what both had is gone, and all is as declared again. */
+  async function backToNormal(id: string): Promise<void> {
+    await story.expectDone("promote");
+    expect((await transition(story.deployment, "restore", story.id)).exitCode).toBe(0);
+    await story.expectDone("restore");
+    for (const node of ["gateway", "read-only-server"])
+      expect(await story.nodes.reveal(node, id)).toBe("kept");
+  }
+
+  it.each<[PausePoint]>([
+    ["before:fence"],
+    ["after:fence"],
+    ["after:promote"],
+    ["before:follow"],
+    ["after:follow"],
+  ])("an emergency promote, with all that it started, %s: run again it finishes", async (at) => {
+    const id = await lose();
+    const worker = story.begin("promote", { at }, "--allow-data-loss");
+    await worker.says(`paused at ${at}`);
+    await worker.killTree();
+    expect((await runAgain(story.deployment, "promote", story.id, lossAllowed)).verdict).toMatch(/^done/);
+    await backToNormal(id);
+  });
+
+  it.each<[PausePoint]>([
+    ["after:fence"],
+    ["after:promote"],
+  ])("an emergency promote, %s the read-only database crashes: it goes on or is run again, and finishes", async (at) => {
+    const id = await lose();
+    const worker = story.begin("promote", { at, until: story.go }, "--allow-data-loss");
+    await worker.says(`paused at ${at}`);
+    await story.nodes.crash("read-only-database");
+    writeFileSync(story.go, "");
+    if ((await worker.ended()) !== 0)
+      await eventually(
+        "run again it finishes",
+        async () => await runAgain(story.deployment, "promote", story.id, lossAllowed),
+        60,
+      );
+    await backToNormal(id);
+  });
+
+  it.each<[PausePoint]>([
+    ["before:follow"],
+    ["after:follow"],
+  ])("a restore of a database that is down, with all that it started, %s: run again it finishes", async (at) => {
+    expect((await transition(story.deployment, "promote", story.id)).exitCode).toBe(0);
+    await killShared();
+    await story.losesNothing(async () => {
+      const worker = story.begin("restore", { at });
+      await worker.says(`paused at ${at}`);
+      await worker.killTree();
+      expect((await runAgain(story.deployment, "restore", story.id)).verdict).toMatch(/^done/);
+    });
+    await story.expectDone("restore");
+  });
+});
