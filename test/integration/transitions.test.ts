@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { transitionSeconds } from "../../core/preview/interruptions.ts";
 import { Deployment } from "../support/deployment.ts";
+import { elsewhere } from "../support/elsewhere.ts";
+import { canRunEngine } from "../support/engine.ts";
 import { expectSame, previewOf } from "../support/impact.ts";
 import { healthy, Nodes } from "../support/nodes.ts";
 import { ReadProbe } from "../support/readProbe.ts";
@@ -189,6 +191,21 @@ describe.sequential("transitions through Pulumi", () => {
     expect(await fingerprint(nodes)).toEqual(before);
   });
 
+  it.runIf(canRunEngine)(
+    "the preview from a machine that reaches neither databases nor engines says so, and shows the graph",
+    async () => {
+      const { exitCode, all } = await elsewhere(deployment, ["preview"]);
+      expect([exitCode, all]).toEqual([
+        0,
+        expect.stringContaining(
+          "promote (CHG-1): unknown from here, no database and no engine can be asked. The preflight is done again when it is applied",
+        ),
+      ]);
+      expect(all).toMatch(/\+\s+.*promote-read-only/);
+      expect(summary(all)).toMatch(/\+ 1 to create/);
+    },
+  );
+
   it("promote under load: writes wait as announced, nothing is lost or doubled, the old primary follows", async () => {
     const { result, load, report, interruptions } = await asAnnounced({});
     expect(interruptions).toMatchObject({
@@ -308,6 +325,24 @@ describe.sequential("transitions through Pulumi", () => {
     expect(await damages(deployment, load)).toEqual(undamaged);
     expect(await healthy(deployment)).toMatchObject({ phase: "normal", verdict: "ok" });
     expect(evidenceOf(deployment, "CHG-2")).toMatchObject({ verdict: "done", lostWrites: 0 });
+  });
+
+  it("a rebuild that the disk has no room for ends before anything is thrown away", async () => {
+    const base = "/var/lib/postgresql/data/base/1/sparse";
+    expect((await nodes.exec("shared-database", "truncate", "--size=10T", base)).exitCode).toBe(0);
+    try {
+      const before = await fingerprint(nodes);
+      const { exitCode, all } = await transition(deployment, "rebuild", "R-10");
+      expect([exitCode, all]).toEqual([
+        1,
+        expect.stringMatching(/read-only: \d{14} bytes are needed for the copy, \d+ are free\. Make room/),
+      ]);
+      expect(await fingerprint(nodes)).toEqual(before);
+    } finally {
+      await nodes.exec("shared-database", "rm", base);
+    }
+    expect(evidenceOf(deployment, "R-10")).toMatchObject({ verdict: "failed", lostWrites: 0 });
+    await healthy(deployment);
   });
 
   it("rebuild while everything serves: as announced, nothing even waits", async () => {
