@@ -6,11 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, Nodes } from "../support/nodes.ts";
 import { connects } from "../support/ports.ts";
-import { secretsOf } from "../support/secrets.ts";
-
-function namesIn(text: string, secrets: ReadonlyMap<string, string>): readonly string[] {
-  return [...secrets].filter(([, secret]) => text.includes(secret)).map(([name]) => name);
-}
+import { namesIn, secretsOf } from "../support/secrets.ts";
 
 /** Command lines and environments of every process of this machine, as far as they can be read. */
 function processes(): string {

@@ -6,6 +6,7 @@ import { canRunEngine } from "../support/engine.ts";
 import { expectSame, previewOf } from "../support/impact.ts";
 import { healthy, Nodes } from "../support/nodes.ts";
 import { ReadProbe } from "../support/readProbe.ts";
+import { namesIn, secretsOf } from "../support/secrets.ts";
 import {
   damages,
   evidenceOf,
@@ -46,6 +47,8 @@ describe.sequential("transitions through Pulumi", () => {
   let resource: string;
   /** The timeline before the first transition. */
   let first: number;
+  /** What the promote printed. */
+  let printed = "";
 
   beforeAll(async () => {
     deployment = await Deployment.shared();
@@ -208,6 +211,7 @@ describe.sequential("transitions through Pulumi", () => {
 
   it("promote under load: writes wait as announced, nothing is lost or doubled, the old primary follows", async () => {
     const { result, load, report, interruptions } = await asAnnounced({});
+    printed = result.all;
     expect(interruptions).toMatchObject({
       writes: { stops: true, seconds: transitionSeconds },
       reads: { stops: false },
@@ -272,6 +276,13 @@ describe.sequential("transitions through Pulumi", () => {
       "vault",
     );
     expect(JSON.parse(row)).toEqual(evidence);
+  });
+
+  it("shows no secret: not in what it printed, nor in its evidence", async () => {
+    const secrets = await secretsOf(deployment);
+    expect(namesIn([...secrets.values()].join(), secrets)).toHaveLength(secrets.size);
+    const evidence = JSON.stringify(evidenceOf(deployment, "CHG-1"));
+    expect([printed.length > 500, ...namesIn(printed + evidence, secrets)]).toEqual([true]);
   });
 
   it("a second up does nothing", async () => {

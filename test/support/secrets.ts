@@ -26,3 +26,8 @@ export async function secretsOf(deployment: Deployment): Promise<ReadonlyMap<str
       collect((urn.split("::").at(-1) ?? "").replace(/-\d+$/, ""), outputs?.output);
   return secrets;
 }
+
+/** The names of those secrets that a text shows. */
+export function namesIn(text: string, secrets: ReadonlyMap<string, string>): readonly string[] {
+  return [...secrets].filter(([, secret]) => text.includes(secret)).map(([name]) => name);
+}
