@@ -302,14 +302,13 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     ["read-only-database", "read-only-server"].flatMap((node): StepShape[] => [
       { op: "create", type: "container", name: `${node}-on-alpha` },
       { op: "delete", type: "container", name: `${node}-on-beta` },
-      { op: "delete", type: "volume", name: `${node}-on-beta-data`, retained: true },
+      { op: "delete", type: "volume", name: `${node}-on-beta-state`, retained: true },
     ]),
     contextOf(),
     {
       risk: "medium",
       ...goOn,
       reason: /it has moved: stopped in order on its old host and removed there/,
-      data: /kept/,
     },
   ],
   [
