@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
 import { peersOf } from "../core/topology.ts";
-import { resourceName } from "./container.ts";
+import { alsoKnownAs, resourceName } from "./container.ts";
 import { otherHosts } from "./context.ts";
 import { Database, type DatabaseArgs } from "./database.ts";
 import { keepResult, runScript } from "./script.ts";
@@ -38,7 +38,12 @@ export class SharedDatabase extends Database {
         },
         logging: "stderr",
       },
-      { parent: this, dependsOn: [this.configuration], customTimeouts: { create: "24h" } },
+      {
+        parent: this,
+        ...alsoKnownAs(context, database, (name) => `initialise-${name}`),
+        dependsOn: [this.configuration],
+        customTimeouts: { create: "24h" },
+      },
     );
     this.registerOutputs({});
   }

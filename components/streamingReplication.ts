@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { resourceName } from "./container.ts";
+import { alsoKnownAs, resourceName } from "./container.ts";
 import { type DeploymentContext, otherHosts } from "./context.ts";
 import type { ReadOnlyDatabase } from "./readOnlyDatabase.ts";
 import { keepResult, runScript } from "./script.ts";
@@ -43,6 +43,7 @@ export class StreamingReplication extends pulumi.ComponentResource {
       },
       {
         parent: this,
+        ...alsoKnownAs(context, readOnly.database, (name) => `attach-${name}`),
         dependsOn: [shared.initialised, readOnly.configuration],
         customTimeouts: { create: "24h" },
       },

@@ -208,6 +208,18 @@ export function resourceName(topology: Topology, node: Pick<Node, "node" | "host
   return topology.hosts.length === 1 ? node.node : `${node.node}-on-${node.host.name}`;
 }
 
+/**
+ * The name that the same resources had while the stack had one host only, or, where it has one only, while it had several:
+ * the host of a stack with one host is its first. Undefined for a node on any other host, which can only have come there.
+ */
+export function formerResourceName(
+  { hosts }: Topology,
+  { node, host }: Pick<Node, "node" | "host">,
+): string | undefined {
+  if (host.name !== hosts[0]?.name) return undefined;
+  return hosts.length === 1 ? `${node}-on-${host.name}` : node;
+}
+
 /** The name of a database's data volume in Pulumi, as previews and the key `giveUpVolume` have it. */
 export function dataVolumeName(topology: Topology, database: Pick<Node, "node" | "host">): string {
   return `${resourceName(topology, database)}-data`;

@@ -75,9 +75,10 @@ export function effectOf(change: Change, context: EffectContext): Effect {
     case "first step":
       return firstStepEffect(change, context);
     case "release":
-      return change.action === "deleted"
-        ? { text: "its slot is dropped on the database that fed it", risk: "low" }
-        : { text: "does nothing until its replica is removed", risk: "low" };
+      if (change.action !== "deleted") return { text: "does nothing until its replica is removed", risk: "low" };
+      return change.node !== null && context.moves(change.node)
+        ? { text: "its slot stays, for the one on the new host", risk: "low" }
+        : { text: "its slot is dropped on the database that fed it", risk: "low" };
     case "turn":
       return { text: "the next container waits until this node does its work again", risk: "low" };
     case "acknowledgement":

@@ -81,7 +81,9 @@ export function interruptionsOf(changes: readonly Change[], deployed: Deployed |
   const moments = momentsOf(awayOrRestarted(changes, deployed), deployed).map((away) =>
     interruptionsWithout(away, deployed),
   );
-  const transition = changes.find(({ kind, action }) => kind === "transition" && action !== "deleted");
+  const transition = changes.find(
+    ({ kind, action }) => kind === "transition" && (action === "created" || action === "replaced"),
+  );
   const moves = transition !== undefined && !transition.name.startsWith("rebuild");
   return {
     writes: withTransition(longest(moments.map(({ writes }) => writes)), moves),
