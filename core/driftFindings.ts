@@ -33,7 +33,7 @@ export function hostFindings({ networks }: Observation): readonly Finding[] {
       : [
           {
             subject: `host ${host}`,
-            problem: `does not answer: ${state.reason}`,
+            problem: `is silent: ${state.reason}`,
             remedy:
               "Look whether it has power and network, and whether Docker runs there. What runs on it comes back by itself.",
           },
