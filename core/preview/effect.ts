@@ -75,7 +75,8 @@ export function effectOf(change: Change, context: EffectContext): Effect {
     case "first step":
       return firstStepEffect(change, context);
     case "release":
-      if (change.action !== "deleted") return { text: "does nothing until its replica is removed", risk: "low" };
+      if (change.action !== "deleted")
+        return { text: "does nothing until its replica is removed", risk: "low" };
       return change.node !== null && context.moves(change.node)
         ? { text: "its slot stays, for the one on the new host", risk: "low" }
         : { text: "its slot is dropped on the database that fed it", risk: "low" };

@@ -9,7 +9,7 @@ import Docker from "dockerode";
 /** How long an engine that is only looked at may take to answer, in seconds. */
 const lookSeconds = 5;
 /** The same for one that did not answer the last time: who asks it again does not wait as long again. */
-const lookAgainSeconds = 1;
+const lookAgainSeconds = 2;
 
 /** Engines that did not answer when they were last looked at, by their URLs. */
 const silent = new Set<string>();

@@ -95,7 +95,7 @@ describe.sequential("a stack's life", () => {
     expect([plain.exitCode, plain.all]).toEqual([expect.any(Number), expect.stringContaining(said)]);
     expect(plain.exitCode).not.toBe(0);
     expect([await held(other.stack), await otherNodes.starts()]).toEqual([before, starts]);
-    await other.pulumi(["stack", "rm", "--yes", "--preserve-config"], elsewhere);
+    await other.pulumi(["stack", "rm", "--yes", "--force", "--preserve-config"], elsewhere);
   });
 
   it("begins with up, which proves that the main job works and ends with the status", async () => {
@@ -188,7 +188,7 @@ describe.sequential("a stack's life", () => {
         `has a stack named ${deployment.stack} already, of which this state knows nothing (volume pg-continuity-${deployment.stack}-gateway-state and 7 more)`,
       ),
     ]);
-    await deployment.pulumi(["stack", "rm", "--yes", "--preserve-config"], elsewhere);
+    await deployment.pulumi(["stack", "rm", "--yes", "--force", "--preserve-config"], elsewhere);
   });
 
   it("a stack that is down is not as declared, and says so", async () => {
