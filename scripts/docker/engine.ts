@@ -8,11 +8,13 @@ import Docker from "dockerode";
 
 /** How long an engine that is only looked at may take to answer, in seconds. */
 const lookSeconds = 5;
-/** The same for one that did not answer the last time: who asks it again does not wait as long again. */
-const lookAgainSeconds = 2;
+/** The same for one that did not answer a moment ago: a transition looks again before each step, while writes wait. */
+const lookAgainSeconds = 0.5;
+/** How long a moment is, in milliseconds. */
+const momentMs = 10_000;
 
-/** Engines that did not answer when they were last looked at, by their URLs. */
-const silent = new Set<string>();
+/** Engines that did not answer when they were last looked at, by their URLs: since when. */
+const silentSince = new Map<string, number>();
 
 /**
  * A client for looking at an engine: a host that has vanished answers nothing at all, neither yes nor no, and nobody waits
@@ -21,7 +23,9 @@ const silent = new Set<string>();
  * @throws as `connectEngine`
  */
 export function lookAtEngine(url: string): Docker {
-  const seconds = silent.has(url) ? lookAgainSeconds : lookSeconds;
+  const since = silentSince.get(url);
+  const isAgain = since !== undefined && performance.now() - since < momentMs;
+  const seconds = isAgain ? lookAgainSeconds : lookSeconds;
   const engine = connectEngine(url, seconds);
   const { modem } = engine;
   const dial = modem.dial.bind(modem);
@@ -30,8 +34,8 @@ export function lookAtEngine(url: string): Docker {
     dial(options, (error, answer) => {
       // The client ends such a request as it does one whose connection broke.
       const isSilent = error !== null && performance.now() - startedAt >= seconds * 1000 - 50;
-      if (isSilent) silent.add(url);
-      else silent.delete(url);
+      if (!isSilent) silentSince.delete(url);
+      else if (!isAgain) silentSince.set(url, performance.now());
       callback?.(isSilent ? new Error(`no answer within ${seconds} s`) : error, answer);
     });
   };

@@ -28,10 +28,10 @@ it("an engine that does not answer is named, with the reason", async () => {
   ]);
 });
 
-it("one that says nothing at all is waited for five seconds, and only two from then on", async () => {
+it("one that says nothing at all is waited for five seconds, and hardly any more right after that", async () => {
   const docker = `unix://${join(folder, "docker.sock")}`;
   const topology = topologyOf({ hosts: { vanished: { docker, address: "127.0.0.1" } } });
-  for (const seconds of [5, 2]) {
+  for (const seconds of [5, 0.5]) {
     const startedAt = performance.now();
     expect(await silentHosts(topology)).toEqual([
       { host: topology.hosts[0], reason: `no answer within ${seconds} s` },
