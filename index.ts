@@ -1,6 +1,7 @@
 import "./components/stackTraces.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { Deployment, urlOf } from "./components/deployment.ts";
+import { isKnownStack } from "./components/knownStack.ts";
 import { trustOf } from "./core/ownCertificate.ts";
 import { ProblemsError } from "./core/problems.ts";
 import { parseSettings, type Settings, withoutSecrets } from "./core/settings.ts";
@@ -52,8 +53,10 @@ export const access = pulumi.secret(
 /** Engines, ports, disk: what is in the way is said before the first resource is registered. */
 async function checkHosts(): Promise<readonly string[]> {
   try {
-    const databaseMemory = settings.resources.database.memoryMegabytes;
-    return await preflight(topology, { isPreview: pulumi.runtime.isDryRun(), databaseMemory });
+    return await preflight(topology, settings, {
+      isPreview: pulumi.runtime.isDryRun(),
+      isKnown: isKnownStack(),
+    });
   } catch (error) {
     throw plainly(error);
   }

@@ -4,6 +4,7 @@ import { containerLimits } from "../core/resourceLimits.ts";
 import {
   type AnyNode,
   dataVolumeName,
+  formerResourceName,
   isInEveryModel,
   resourceName as nameInPulumi,
 } from "../core/topology.ts";
@@ -62,6 +63,21 @@ export function resourceName(context: DeploymentContext, node: AnyNode): string 
   return nameInPulumi(context.topology, node);
 }
 
+/**
+ * For a resource of a node, under which name it is looked for in the state, too: with a second host every name gets its
+ * host, and nothing may be made anew for that.
+ *
+ * @param nameOf the resource's name, from that of the node
+ */
+export function alsoKnownAs(
+  context: DeploymentContext,
+  node: AnyNode,
+  nameOf: (name: string) => string,
+): Pick<pulumi.ResourceOptions, "aliases"> {
+  const former = formerResourceName(context.topology, node);
+  return former === undefined ? {} : { aliases: [{ name: nameOf(former) }] };
+}
+
 /** The volume with a node's configuration and memory. */
 export function createStateVolume(
   context: DeploymentContext,
@@ -98,6 +114,7 @@ export function createVolume(
     {
       parent,
       provider: hostOf(context, node).provider,
+      ...alsoKnownAs(context, node, (name) => `${name}-${part}`),
       ...(part === "data" ? { deleteBeforeReplace: true } : {}),
       ...volumeKeeping(context, node, part),
     },
@@ -182,6 +199,7 @@ export function createContainer(
     {
       parent,
       provider,
+      ...alsoKnownAs(context, node, (name) => name),
       dependsOn: [...build, ...(spec.outlivedBy ?? []), ...spec.after],
       deleteBeforeReplace: true,
       replaceOnChanges: ["healthcheck", "init", "tmpfs", "rm"],

@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../core/settings.ts";
-import type { Host, Topology } from "../core/topology.ts";
+import { type AnyNode, type Host, hostsBeside, type Topology } from "../core/topology.ts";
 import type { CredentialStore } from "./credentialStore.ts";
 import type { NodeImage } from "./nodeImage.ts";
 
@@ -28,6 +28,11 @@ export interface DeploymentContext {
 export function stackLabels(topology: Topology, extra: Readonly<Record<string, string>> = {}) {
   const all = { "pg-continuity.project": topology.project, "pg-continuity.stack": topology.stack, ...extra };
   return Object.entries(all).map(([label, value]) => ({ label, value }));
+}
+
+/** For a script: the hosts from which a node may be moved to its own. */
+export function otherHosts({ topology }: DeploymentContext, { host }: Pick<AnyNode, "host">): string {
+  return JSON.stringify(hostsBeside(topology, host).map(({ name, docker }) => ({ name, docker })));
 }
 
 /**

@@ -134,11 +134,7 @@ export class Deployment extends pulumi.ComponentResource {
     for (const kind of Object.keys(imageSources) as ImageKind[]) {
       for (const host of hosts.values()) {
         if (!nodes.some((node) => node.kind === kind && node.host.name === host.host.name)) continue;
-        const name = topology.hosts.length === 1 ? `${kind}-image` : `${kind}-image-on-${host.host.name}`;
-        images.set(
-          `${kind}@${host.host.name}`,
-          new NodeImage(name, { topology, kind, host }, { parent: this }),
-        );
+        images.set(`${kind}@${host.host.name}`, new NodeImage({ topology, kind, host }, { parent: this }));
       }
     }
     return images;

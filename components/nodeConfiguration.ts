@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ConfigurationFile } from "../core/render/files.ts";
 import { fingerprint, renderNode } from "../core/render/node.ts";
 import type { AnyNode, DatabaseNode, GatewayNode, ServerNode } from "../core/topology.ts";
-import { resourceName } from "./container.ts";
+import { alsoKnownAs, resourceName } from "./container.ts";
 import type { DeploymentContext } from "./context.ts";
 import { runScript } from "./script.ts";
 
@@ -38,6 +38,7 @@ export function configureNode(
     },
     {
       parent,
+      ...alsoKnownAs(context, node, (name) => `configure-${name}`),
       dependsOn: [container, context.keysAllowed],
       customTimeouts: { create: "2m", update: "2m" },
     },

@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { type ImageKind, imageName, imageSources } from "../core/imageSources.ts";
-import type { Topology } from "../core/topology.ts";
+import { formerResourceName, resourceName, type Topology } from "../core/topology.ts";
 import { contentHash } from "../scripts/node/contentHash.ts";
 import type { HostResources } from "./context.ts";
 import { keepResult, runScript } from "./script.ts";
@@ -16,12 +16,16 @@ export class NodeImage extends pulumi.ComponentResource {
   readonly build: command.local.Command;
 
   constructor(
-    name: string,
     args: { readonly topology: Topology; readonly kind: ImageKind; readonly host: HostResources },
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    super("pg-continuity:index:NodeImage", name, {}, opts);
     const { topology, kind, host } = args;
+    const node = { node: `${kind}-image`, host: host.host };
+    const name = resourceName(topology, node);
+    const former = formerResourceName(topology, node);
+    const alsoKnownAs = (prefix: string) =>
+      former === undefined ? {} : { aliases: [{ name: `${prefix}${former}` }] };
+    super("pg-continuity:index:NodeImage", name, {}, { ...opts, ...alsoKnownAs("") });
     this.image = imageName(topology, kind, contentHash(".", imageSources[kind]));
     this.build = new command.local.Command(
       `build-${name}`,
@@ -40,7 +44,7 @@ export class NodeImage extends pulumi.ComponentResource {
         triggers: [this.image],
         logging: "stderr",
       },
-      { parent: this, customTimeouts: { create: "20m" } },
+      { parent: this, ...alsoKnownAs("build-"), customTimeouts: { create: "20m" } },
     );
     this.registerOutputs({ image: this.image });
   }

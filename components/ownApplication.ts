@@ -3,7 +3,7 @@ import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { applicationEnvironment, secretsFolder } from "../core/ownApplication.ts";
 import type { ApplicationNode } from "../core/topology.ts";
-import { createContainer, createStateVolume, resourceName } from "./container.ts";
+import { alsoKnownAs, createContainer, createStateVolume, resourceName } from "./container.ts";
 import type { DeploymentContext } from "./context.ts";
 import { filesOf, namesOf } from "./nodeConfiguration.ts";
 import { runScript } from "./script.ts";
@@ -51,7 +51,12 @@ export class OwnApplication extends pulumi.ComponentResource {
         addPreviousOutputInEnv: false,
         logging: "stderr",
       },
-      { parent: this, dependsOn: [helper.build], customTimeouts: { create: "2m", update: "2m" } },
+      {
+        parent: this,
+        ...alsoKnownAs(context, application, (name) => `configure-${name}`),
+        dependsOn: [helper.build],
+        customTimeouts: { create: "2m", update: "2m" },
+      },
     );
     this.container = createContainer(
       context,
@@ -93,7 +98,12 @@ export class OwnApplication extends pulumi.ComponentResource {
         addPreviousOutputInEnv: false,
         logging: "stderr",
       },
-      { parent: this, dependsOn: [this.container], customTimeouts: { create: "5m", update: "5m" } },
+      {
+        parent: this,
+        ...alsoKnownAs(context, application, (name) => `await-${name}`),
+        dependsOn: [this.container],
+        customTimeouts: { create: "5m", update: "5m" },
+      },
     );
     this.registerOutputs({});
   }

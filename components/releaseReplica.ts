@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
 import type { DatabaseNode } from "../core/topology.ts";
-import { resourceName } from "./container.ts";
+import { alsoKnownAs, resourceName } from "./container.ts";
 import type { DeploymentContext } from "./context.ts";
 import { runScript } from "./script.ts";
 
@@ -30,6 +30,10 @@ export function releaseReplica(
       addPreviousOutputInEnv: false,
       logging: "stderr",
     },
-    { parent, customTimeouts: { delete: "5m" } },
+    {
+      parent,
+      ...alsoKnownAs(context, replica, (name) => `release-${name}`),
+      customTimeouts: { delete: "5m" },
+    },
   );
 }

@@ -2,7 +2,7 @@ import * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { type DatabaseNode, type GatewayNode, peersOf, type ServerNode } from "../core/topology.ts";
-import { resourceName } from "./container.ts";
+import { alsoKnownAs, resourceName } from "./container.ts";
 import type { DeploymentContext } from "./context.ts";
 import { runScript } from "./script.ts";
 
@@ -60,7 +60,11 @@ function settled(
       logging: "stderr",
     },
     // As long as a copy of the data may take.
-    { parent, customTimeouts: { update: "24h" } },
+    {
+      parent,
+      ...alsoKnownAs(context, node, (name) => `await-${name}`),
+      customTimeouts: { update: "24h" },
+    },
   );
 }
 

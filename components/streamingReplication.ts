@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { resourceName } from "./container.ts";
-import type { DeploymentContext } from "./context.ts";
+import { alsoKnownAs, resourceName } from "./container.ts";
+import { type DeploymentContext, otherHosts } from "./context.ts";
 import type { ReadOnlyDatabase } from "./readOnlyDatabase.ts";
 import { keepResult, runScript } from "./script.ts";
 import type { SharedDatabase } from "./sharedDatabase.ts";
@@ -16,7 +16,7 @@ export interface StreamingReplicationArgs {
 /**
  * Streaming replication from the shared to the read-only database. Role, TLS, `pg_hba` and conninfo are part of both
  * nodes' configuration and the slot is made with the shared database; this attaches the replica (base backup, first
- * intent) and arms both guards. Runs once in the life of a replica: who follows whom later is a transition's matter.
+ * intent) and arms both guards. Runs once in the life of a replica on its host: who follows whom later is a transition's matter.
  */
 export class StreamingReplication extends pulumi.ComponentResource {
   /** Done once the replica streams. */
@@ -37,11 +37,13 @@ export class StreamingReplication extends pulumi.ComponentResource {
           UPSTREAM_DOCKER_URL: shared.database.host.docker,
           UPSTREAM_CONTAINER: shared.database.containerName,
           UPSTREAM_NAME: shared.database.name,
+          OTHER_HOSTS: otherHosts(context, readOnly.database),
         },
         logging: "stderr",
       },
       {
         parent: this,
+        ...alsoKnownAs(context, readOnly.database, (name) => `attach-${name}`),
         dependsOn: [shared.initialised, readOnly.configuration],
         customTimeouts: { create: "24h" },
       },

@@ -25,6 +25,22 @@ export function driftFindings(topology: Topology, observation: Observation): rea
   ];
 }
 
+/** Hosts whose engine does not answer: of what runs there only that is known which answers itself. */
+export function hostFindings({ networks }: Observation): readonly Finding[] {
+  return networks.flatMap(({ host, state }) =>
+    state.known
+      ? []
+      : [
+          {
+            subject: `host ${host}`,
+            problem: `is silent: ${state.reason}`,
+            remedy:
+              "Look whether it has power and network, and whether Docker runs there. What runs on it comes back by itself.",
+          },
+        ],
+  );
+}
+
 function detachedFindings(topology: Topology, observation: Observation): Finding[] {
   const containers = new Map<string, Observation["gateway"]>([
     ...observation.databases.map(({ name, container }) => [`${name}-database`, container] as const),

@@ -31,26 +31,45 @@ export function nameCollisions(topology: Topology, host: Host, found: readonly N
     }));
 }
 
+/** What of it bears the labels of the stack, containers first: what of them runs is what people know. */
+export function ofStack(topology: Topology, found: readonly Named[]): readonly Named[] {
+  const kinds = ["container", "volume"];
+  return found
+    .filter(({ kind, labels }) => kinds.includes(kind) && isOwn(topology, labels))
+    .sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || (a.name < b.name ? -1 : 1));
+}
+
 /**
- * Why a stack that was never deployed must not be: an engine has containers of one of its name, which another state
- * knows. Undefined where it has none.
+ * Why a stack of which the state knows nothing must not be deployed: an engine has containers or volumes of one of its
+ * name, which another state knows, with the keys to what is in them. Undefined where it has none.
  *
- * @param containers names of those that bear the labels of this stack
+ * @param found what bears the labels of this stack
  */
 export function sameNameProblem(
   { stack }: Topology,
   host: Host,
-  containers: readonly string[],
+  found: readonly Pick<Named, "kind" | "name">[],
 ): Problem | undefined {
-  const [first, ...others] = [...containers].sort();
+  const [first, ...others] = found;
   if (first === undefined) return undefined;
   const more = others.length > 0 ? ` and ${others.length} more` : "";
   return {
     path: `host ${host.name}`,
-    reason: `has a stack named ${stack} already, of which this state knows nothing (container ${first}${more})`,
-    remedy: `Use the state that it was deployed with (PULUMI_BACKEND_URL), or give this one another name: "npm run up -- --stack NAME". Where that state is lost, remove its containers; their volumes stay: "docker rm --force $(docker ps --all --quiet --filter label=pg-continuity.stack=${stack})".`,
+    reason: `has a stack named ${stack} already, of which this state knows nothing (${first.kind} ${first.name}${more})`,
+    remedy: `Use the state that it was deployed with (PULUMI_BACKEND_URL), or give this one another name: "npm run up -- --stack NAME". ${wayOutOf(stack, found)}`,
     isDangerous: true,
   };
+}
+
+/** Without its state nobody has the passwords and the key of a stack: what is in its volumes stays closed. */
+function wayOutOf(stack: string, found: readonly Pick<Named, "kind">[]): string {
+  const remove = (command: string, list: string) =>
+    `"docker ${command} $(docker ${list} --quiet --filter label=pg-continuity.stack=${stack})"`;
+  const commands = [
+    ...(found.some(({ kind }) => kind === "container") ? [remove("rm --force", "ps --all")] : []),
+    ...(found.some(({ kind }) => kind === "volume") ? [remove("volume rm", "volume ls")] : []),
+  ];
+  return `Where that state is lost, and its data is not needed any more, remove what it has left: ${commands.join(", then ")}.`;
 }
 
 function isOwn({ project, stack }: Topology, labels: Named["labels"]): boolean {

@@ -1,5 +1,5 @@
 import { type CertificateStatus, certificateFindings, certificateStatus } from "./certificateFindings.ts";
-import { driftFindings } from "./driftFindings.ts";
+import { driftFindings, hostFindings } from "./driftFindings.ts";
 import { lsnDistance } from "./lsn.ts";
 import type {
   ApplicationObservation,
@@ -143,7 +143,11 @@ export function judge(topology: Topology, observation: Observation, applied?: Al
     ...(applied ? rotationFindings(applied) : []),
   ];
   const certificates = certificateStatus(observation);
-  return { version: statusVersion, ...conclude(topology, seen, more), certificates };
+  return {
+    version: statusVersion,
+    ...conclude(topology, seen, more, hostFindings(observation)),
+    certificates,
+  };
 }
 
 function databaseStatus(

@@ -79,7 +79,10 @@ export interface Topology {
   readonly project: string;
   readonly stack: string;
   readonly model: Model;
+  /** Those that something is placed on, and the first one. */
   readonly hosts: readonly Host[];
+  /** Those that nothing is placed on. What moves away from one is there until it runs elsewhere. */
+  readonly idleHosts: readonly Host[];
   readonly databases: readonly DatabaseNode[];
   readonly servers: readonly ServerNode[];
   /** One beside each server where the stack has an application of one's own; none where the servers are it themselves. */
@@ -152,6 +155,7 @@ export function deriveTopology(project: string, stack: string, settings: Setting
     imageRevision: settings.imageRevision,
     givenUpVolume: settings.giveUpVolume,
     hosts: hosts.filter((host) => hostIsUsed(host, settings, firstHost)),
+    idleHosts: hosts.filter((host) => !hostIsUsed(host, settings, firstHost)),
     databases: databasesOf[settings.model].map((name) => ({
       ...common(`${name}-database`),
       kind: "database",
@@ -204,6 +208,18 @@ export function resourceName(topology: Topology, node: Pick<Node, "node" | "host
   return topology.hosts.length === 1 ? node.node : `${node.node}-on-${node.host.name}`;
 }
 
+/**
+ * The name that the same resources had while the stack had one host only, or, where it has one only, while it had several:
+ * the host of a stack with one host is its first. Undefined for a node on any other host, which can only have come there.
+ */
+export function formerResourceName(
+  { hosts }: Topology,
+  { node, host }: Pick<Node, "node" | "host">,
+): string | undefined {
+  if (host.name !== hosts[0]?.name) return undefined;
+  return hosts.length === 1 ? `${node}-on-${host.name}` : node;
+}
+
 /** The name of a database's data volume in Pulumi, as previews and the key `giveUpVolume` have it. */
 export function dataVolumeName(topology: Topology, database: Pick<Node, "node" | "host">): string {
   return `${resourceName(topology, database)}-data`;
@@ -234,6 +250,11 @@ export function vaultEntries(topology: Topology): readonly [ServerNode | Gateway
 export function endpoint(from: Pick<Node, "host">, to: Node): { address: string; port: number } {
   if (from.host.name === to.host.name) return { address: to.node, port: internalPortOf(to) };
   return { address: to.host.address, port: to.published.port };
+}
+
+/** Every host of the config but the given one: from where a node may be moved there. */
+export function hostsBeside(topology: Topology, host: Host): readonly Host[] {
+  return [...topology.hosts, ...topology.idleHosts].filter(({ name }) => name !== host.name);
 }
 
 /** Databases of the model other than the given one: whom its guard asks, whom it may have to feed. */

@@ -26,10 +26,16 @@ export type Verdict = Omit<Status, "version" | "certificates">;
  * The verdict on what was seen. Pure.
  *
  * @param more findings that come after those of databases, servers and gateway
+ * @param causes findings that come before them, because they explain them
  */
-export function conclude(declared: Declared, seen: Seen, more: readonly Finding[] = []): Verdict {
+export function conclude(
+  declared: Declared,
+  seen: Seen,
+  more: readonly Finding[] = [],
+  causes: readonly Finding[] = [],
+): Verdict {
   const { writable, databases, servers, applications, gateway, transition, observedAt } = seen;
-  const findings = [...findAll(declared, seen), ...more];
+  const findings = [...causes, ...findAll(declared, seen), ...more];
   const phase = phaseOf(writable, findings, transition);
   const verdict = verdictOf(writable.length, databases, findings);
   return {

@@ -6,7 +6,8 @@ import { execa } from "execa";
 import { z } from "zod";
 import { main, stackName } from "./cli/main.ts";
 import { explain, projectName, pulumi, readStack } from "./cli/pulumi.ts";
-import { connectEngine } from "./docker/engine.ts";
+import { connectEngine, lookAtEngine } from "./docker/engine.ts";
+import { messageOf } from "./observe/container.ts";
 import { pulumiEnvironment } from "./setup/index.ts";
 
 const program = new Command("down")
@@ -53,19 +54,26 @@ await main(async () => {
 /** The Docker URLs of the stack's hosts: as it was deployed, or, where no deployment came to its end, as far as the state knows. */
 async function deployedHosts(name: string): Promise<readonly string[]> {
   const outputs = JSON.parse(await pulumi(["stack", "output", "--json"], { stack: name }));
-  if ("access" in outputs) return (await readStack(name)).topology.hosts.map(({ docker }) => docker);
+  if ("access" in outputs) {
+    const { hosts, idleHosts } = (await readStack(name)).topology;
+    return [...hosts, ...idleHosts].map(({ docker }) => docker);
+  }
   const { deployment } = stateSchema.parse(JSON.parse(await pulumi(["stack", "export"], { stack: name })));
   const providers = (deployment.resources ?? []).filter(({ type }) => type === "pulumi:providers:docker");
   return [...new Set(providers.flatMap(({ inputs }) => inputs?.host ?? []))];
 }
 
-/** Volumes that had left the stack with their node (a change of the model) are still on their hosts. */
+/** Volumes that had left the stack with their node (another model, another host) are still on their hosts. */
 async function removeVolumes(stack: string, hosts: readonly string[]): Promise<void> {
   const label = [`pg-continuity.project=${projectName}`, `pg-continuity.stack=${stack}`];
   for (const host of hosts) {
-    const engine = connectEngine(host);
-    const { Volumes } = await engine.listVolumes({ filters: { label } });
-    for (const { Name } of Volumes) await engine.getVolume(Name).remove();
+    const found = await lookAtEngine(host)
+      .listVolumes({ filters: { label } })
+      .catch((error: unknown) => {
+        process.stderr.write(`${host}: what is left there is not known (${messageOf(error)})\n`);
+        return { Volumes: [] };
+      });
+    for (const { Name } of found.Volumes) await connectEngine(host).getVolume(Name).remove();
   }
 }
 

@@ -3,7 +3,7 @@ import { fits, megabytesOf } from "../core/resourceLimits.ts";
 import { configNamespace } from "../core/settings.ts";
 import type { DatabaseNode, Topology } from "../core/topology.ts";
 import { localSql } from "./node/databaseState.ts";
-import { containerOf } from "./observe/index.ts";
+import { lookAt } from "./observe/index.ts";
 
 /**
  * A limit that is lowered must leave room for the shared buffers that a database runs with now: smaller ones count only
@@ -44,7 +44,7 @@ async function buffersAboutToBeLimited(
   limitMegabytes: number,
 ): Promise<number | undefined> {
   try {
-    const container = containerOf(database);
+    const container = lookAt(database);
     const { HostConfig, State } = await container.inspect();
     const present = (HostConfig.Memory ?? 0) / 1024 ** 2;
     if (!State.Running || (present > 0 && present <= limitMegabytes)) return undefined;

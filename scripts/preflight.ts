@@ -1,12 +1,13 @@
 import { statfs } from "node:fs/promises";
-import { createServer } from "node:net";
 import type Docker from "dockerode";
-import { type Named, nameCollisions } from "../core/nameCollisions.ts";
+import { type Named, nameCollisions, ofStack, sameNameProblem } from "../core/nameCollisions.ts";
 import { type Problem, ProblemsError } from "../core/problems.ts";
-import { allNodes, type Host, type Topology } from "../core/topology.ts";
-import { connectEngine } from "./docker/engine.ts";
+import type { Settings } from "../core/settings.ts";
+import type { Host, Topology } from "../core/topology.ts";
+import { lookAtEngine } from "./docker/engine.ts";
 import { memoryLimitProblems } from "./memoryLimit.ts";
 import { messageOf } from "./observe/container.ts";
+import { portProblems } from "./ports.ts";
 import { givenUpProblem, removalProblems } from "./removal.ts";
 
 /** Free space, in bytes, below which nothing new is started: images, data and WAL need room to grow. */
@@ -20,32 +21,42 @@ const freeSpace: FreeSpace = async (folder) => {
   return bavail * bsize;
 };
 
+/** What the preflight is told besides what is wanted. */
+export interface PreflightOptions {
+  readonly isPreview?: boolean;
+  readonly measure?: FreeSpace;
+  /** Whether the state knows the stack: then what bears its name is its own. Asked only where something does. */
+  readonly isKnown?: () => Promise<boolean>;
+}
+
 /**
- * Looks, changing nothing, whether the deployment can be applied: engines answer, published ports are free or held
- * by the stack itself, the disk has room. Reads only.
+ * Looks, changing nothing, whether the deployment can be applied: engines answer, nobody else has its name, published
+ * ports are free or held by the stack itself, the disk has room. Reads only.
  *
  * @returns warnings, where the deployment can go on without the part (a host of several that does not answer)
  * @throws ProblemsError with everything that is in the way, before anything is changed
  */
 export async function preflight(
   topology: Topology,
-  options: {
-    readonly isPreview?: boolean;
-    readonly measure?: FreeSpace;
-    /** The memory limit of databases, in megabytes. */
-    readonly databaseMemory?: number | undefined;
-  } = {},
+  settings: Pick<Settings, "publishedAddress" | "resources">,
+  options: PreflightOptions = {},
 ): Promise<readonly string[]> {
-  const engines = await Promise.all(
-    topology.hosts.map(async (host) => ({
-      host,
-      ...(await inspectEngine(host, topology, options.measure ?? freeSpace)),
-    })),
-  );
+  const [engines, left, memory, givenUp] = await Promise.all([
+    Promise.all(
+      topology.hosts.map(async (host) => ({
+        host,
+        ...(await inspectEngine(host, topology, settings, options)),
+      })),
+    ),
+    Promise.all(topology.idleHosts.map((host) => leavingProblems(host, topology))),
+    memoryLimitProblems(topology, settings.resources.database.memoryMegabytes),
+    givenUpProblem(topology),
+  ]);
+  const taken = engines.flatMap(({ sameName }) => sameName ?? []);
+  // Whatever else is in the way there is not this stack's matter.
+  if (taken.length > 0 && options.isKnown && !(await options.isKnown())) throw new ProblemsError(taken);
   const silent = engines.filter(({ reachable }) => !reachable);
-  const problems: Problem[] = engines.flatMap(({ problems: found }) => found);
-  problems.push(...(await memoryLimitProblems(topology, options.databaseMemory)));
-  const givenUp = await givenUpProblem(topology);
+  const problems: Problem[] = [...engines.flatMap(({ problems: found }) => found), ...left.flat(), ...memory];
   if (givenUp) problems.push({ ...givenUp, isDangerous: true });
   // A preview shows the graph also from where no engine can be reached.
   if (silent.length === engines.length && !options.isPreview) {
@@ -69,32 +80,41 @@ interface EngineReport {
   readonly reachable: boolean;
   readonly reason?: string;
   readonly problems: readonly Problem[];
+  /** Something bears the stack's name: a problem where its state does not know it. */
+  readonly sameName?: Problem | undefined;
 }
 
-async function inspectEngine(host: Host, topology: Topology, measure: FreeSpace): Promise<EngineReport> {
-  const engine = connectEngine(host.docker);
+/** What must not leave a host that nothing is placed on any more. One that does not answer has nothing to say. */
+async function leavingProblems(host: Host, topology: Topology): Promise<readonly Problem[]> {
+  try {
+    const problems = await removalProblems(host, topology);
+    return problems.map((problem) => ({ ...problem, isDangerous: true as const }));
+  } catch {
+    return [];
+  }
+}
+
+async function inspectEngine(
+  host: Host,
+  topology: Topology,
+  { publishedAddress }: Pick<Settings, "publishedAddress">,
+  { measure = freeSpace }: PreflightOptions,
+): Promise<EngineReport> {
+  const engine = lookAtEngine(host.docker);
   try {
     const [info, containers, named] = await Promise.all([
       engine.info(),
       engine.listContainers(),
       listNames(engine),
     ]);
-    const own = new Set(allNodes(topology).map(({ containerName }) => `/${containerName}`));
-    const held = new Map<number, string>();
-    const ownPorts = new Set<number>();
-    for (const { Names, Ports } of containers)
-      for (const { PublicPort } of Ports) {
-        if (PublicPort === undefined) continue;
-        if (Names.some((name) => own.has(name))) ownPorts.add(PublicPort);
-        else held.set(PublicPort, `container ${(Names[0] ?? "").slice(1)}`);
-      }
     const local = host.docker.startsWith("unix://");
+    const sameName = sameNameProblem(topology, host, ofStack(topology, named));
     const problems = [...nameCollisions(topology, host, named)];
-    problems.push(...(await portProblems(topology, host, { held, ownPorts, local })));
+    problems.push(...(await portProblems(topology, host, { containers, local, publishedAddress })));
     const removal = await removalProblems(host, topology);
     problems.push(...removal.map((problem) => ({ ...problem, isDangerous: true as const })));
     if (local) problems.push(...(await diskProblems(host, String(info.DockerRootDir), measure)));
-    return { reachable: true, problems };
+    return { reachable: true, problems, sameName };
   } catch (error) {
     return { reachable: false, reason: messageOf(error), problems: [] };
   }
@@ -120,51 +140,6 @@ async function listNames(engine: Docker): Promise<readonly Named[]> {
       labels: Labels ?? {},
     })),
   ];
-}
-
-async function portProblems(
-  topology: Topology,
-  host: Host,
-  engine: {
-    readonly held: ReadonlyMap<number, string>;
-    readonly ownPorts: ReadonlySet<number>;
-    readonly local: boolean;
-  },
-): Promise<Problem[]> {
-  const wanted = [
-    ...allNodes(topology).map((node) => ({ name: node.node, host: node.host.name, ...node.published })),
-    { name: "gatewayStatistics", host: topology.gateway.host.name, ...topology.gateway.statistics },
-  ].filter((port) => port.host === host.name && !engine.ownPorts.has(port.port));
-  const problems = await Promise.all(
-    wanted.map(async ({ name, address, port }): Promise<Problem[]> => {
-      const holder =
-        engine.held.get(port) ?? (engine.local ? await localHolder(host, address, port) : undefined);
-      if (holder === undefined) return [];
-      return [
-        {
-          path: `pg-continuity:ports.${name}`,
-          value: String(port),
-          reason: `is taken on host ${host.name} by ${holder}`,
-          remedy: `Free it, or choose another: "pulumi config set --path 'ports.${name}' PORT".`,
-        },
-      ];
-    }),
-  );
-  return problems.flat();
-}
-
-/** Who holds a port of this machine that cannot be listened on; undefined where it is free, or cannot be known. */
-function localHolder(host: Host, address: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EADDRINUSE") resolve("another program of this machine");
-      // The host's own address is not here: the socket leads to an engine somewhere else (a VM, a namespace).
-      else if (error.code === "EADDRNOTAVAIL" && address === host.address) resolve(undefined);
-      else resolve(`nobody, but ${error.code ?? error.message}`);
-    });
-    probe.listen({ host: address, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
-  });
 }
 
 async function diskProblems(host: Host, folder: string, measure: FreeSpace): Promise<Problem[]> {

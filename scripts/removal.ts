@@ -4,14 +4,16 @@ import { stateFolder } from "../core/render/files.ts";
 import { configNamespace } from "../core/settings.ts";
 import { type DatabaseNode, dataVolumeName, type Host, peersOf, type Topology } from "../core/topology.ts";
 import { readContainerFile } from "./docker/container.ts";
-import { connectEngine } from "./docker/engine.ts";
+import { lookAtEngine } from "./docker/engine.ts";
 import { readIntent } from "./node/intentFile.ts";
 import { messageOf, observeContainer } from "./observe/container.ts";
 
 const backFirst =
   'Go back to the shared database first: "pulumi config set transition restore" with the model as it was. Then change the model.';
-const elsewhereFirst =
-  'Make the other database the writable one first ("pulumi config set transition promote", or restore) with the placement as it was. Then move it.';
+const elsewhereFirst = ({ databases }: Topology) =>
+  databases.length > 1
+    ? 'Make the other database the writable one first ("pulumi config set transition promote", or restore) with the placement as it was. Then move it (docs/hosts.md).'
+    : 'There is no other database that could be the writable one meanwhile: "pulumi config set model full" with the placement as it was, then promote, then move it (docs/hosts.md).';
 
 /**
  * A change of the model or of the placement must not remove the one copy of the data that counts: the writable
@@ -21,7 +23,7 @@ const elsewhereFirst =
  * @throws what the engine's client throws when it does not answer
  */
 export async function removalProblems(host: Host, topology: Topology): Promise<readonly Problem[]> {
-  const engine = connectEngine(host.docker);
+  const engine = lookAtEngine(host.docker);
   const wanted = new Map<string, DatabaseNode>(
     topology.databases.map((database) => [database.node, database]),
   );
@@ -39,7 +41,7 @@ export async function removalProblems(host: Host, topology: Topology): Promise<r
     const container = engine.getContainer(Id);
     const goesTo = wanted.get(node)?.host.name;
     if (goesTo !== undefined && goesTo !== host.name) {
-      const problem = await removalProblem(node, container, topology, elsewhereFirst);
+      const problem = await removalProblem(node, container, topology, elsewhereFirst(topology));
       if (problem)
         removed.push({
           path: `${configNamespace}:placement.${node}`,
@@ -93,7 +95,7 @@ export async function givenUpProblem(topology: Topology): Promise<Problem | unde
     remedy: 'Leave it: "pulumi config rm giveUpVolume". "npm run status" says who is writable.',
   });
   try {
-    const intent = await readIntent(connectEngine(database.host.docker).getContainer(database.containerName));
+    const intent = await readIntent(lookAtEngine(database.host.docker).getContainer(database.containerName));
     if (intent?.role === "primary")
       return problem(`holds the data of ${database.node}, which is the writable database`);
     for (const other of peersOf(topology, database)) {
@@ -134,7 +136,7 @@ async function removalProblem(
 
 /** Why a database does not accept writes now, as far as its container can tell; undefined where it accepts them. */
 async function whyNotWritable(database: DatabaseNode): Promise<string | undefined> {
-  const container = connectEngine(database.host.docker).getContainer(database.containerName);
+  const container = lookAtEngine(database.host.docker).getContainer(database.containerName);
   const observed = await observeContainer(container);
   if (!observed.known) return observed.reason;
   if (observed.value.state !== "running") return `its container is ${observed.value.state}`;

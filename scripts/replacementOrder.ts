@@ -2,7 +2,7 @@ import { replacementOrder, writableAsTold } from "../core/replacementOrder.ts";
 import type { DatabaseNode, Topology } from "../core/topology.ts";
 import { readIntent } from "./node/intentFile.ts";
 import { observeContainer } from "./observe/container.ts";
-import { containerOf } from "./observe/index.ts";
+import { lookAt } from "./observe/index.ts";
 
 /**
  * The order in which a running deployment's containers are to be made anew, by who is writable now. Looked up in the
@@ -11,7 +11,7 @@ import { containerOf } from "./observe/index.ts";
  * @returns undefined where there is no database yet: then nothing has to wait for anything
  */
 export async function readReplacementOrder(topology: Topology): Promise<readonly string[] | undefined> {
-  const seen = await Promise.all(topology.databases.map(look));
+  const seen = await Promise.all(topology.databases.map(lookUp));
   if (seen.every(({ isMissing }) => isMissing)) return undefined;
   const intents = Object.fromEntries(
     seen.flatMap(({ name, intent }) => (intent === undefined ? [] : [[name, intent]])),
@@ -19,10 +19,10 @@ export async function readReplacementOrder(topology: Topology): Promise<readonly
   return replacementOrder(topology, writableAsTold(intents));
 }
 
-async function look(database: DatabaseNode) {
+async function lookUp(database: DatabaseNode) {
   const { name } = database;
   try {
-    const container = containerOf(database);
+    const container = lookAt(database);
     const [observed, intent] = await Promise.all([observeContainer(container), readIntent(container)]);
     return { name, intent, isMissing: observed.known && observed.value.state === "missing" };
   } catch {

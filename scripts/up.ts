@@ -29,11 +29,7 @@ await main(async () => {
   const { before, isSelected } = await setUp(name);
   const { forgetRemoved } = await import("./heal/index.ts");
   if (before) await forgetRemoved(name, before.topology, tell);
-  const isUnchanged = await applyStack(name, {
-    isSelected,
-    isJson: options.json === true,
-    isFirst: before === null,
-  });
+  const isUnchanged = await applyStack(name, { isSelected, isJson: options.json === true });
   const { stack, checks, status } = await proveStack(name, isUnchanged ? before : null);
 
   for (const { what, ok, detail } of checks)
@@ -133,25 +129,17 @@ async function selectStack(name: string, ...options: readonly string[]): Promise
 }
 
 /**
- * Creates the stack where there is none, looks whether the name is taken, then `pulumi up`, its output as it comes; standard output is kept for JSON.
+ * Creates the stack where there is none, then `pulumi up`, its output as it comes; standard output is kept for JSON.
  *
  * @returns whether it has found nothing to change
  */
 async function applyStack(
   name: string,
-  {
-    isSelected,
-    isJson,
-    isFirst,
-  }: { readonly isSelected: boolean; readonly isJson: boolean; readonly isFirst: boolean },
+  { isSelected, isJson }: { readonly isSelected: boolean; readonly isJson: boolean },
 ): Promise<boolean> {
   if (!isSelected) await selectStack(name, "--create");
   if (!existsSync(`Pulumi.${name}.yaml`))
     process.stderr.write(`stack ${name} has no Pulumi.${name}.yaml: every setting has its default\n`);
-  if (isFirst) {
-    const { refuseSameName } = await import("./sameName.ts");
-    await refuseSameName(name);
-  }
   const { clearDeadLocks } = await import("./cli/deadLock.ts");
   for (const { pid, since } of clearDeadLocks(projectName, name))
     process.stderr.write(`removed the lock of a pulumi that was killed (process ${pid}, since ${since})\n`);

@@ -78,6 +78,13 @@ export function changesOf(digest: Digest): readonly Change[] {
   });
 }
 
+/** Whether a node moves: on another host it is another resource, made before the old one goes. */
+export function movesToAnotherHost(moved: string | null, changes: readonly Change[]): boolean {
+  const becomes = (wanted: Action) =>
+    changes.some(({ kind, node, action }) => kind === "container" && node === moved && action === wanted);
+  return becomes("created") && becomes("deleted");
+}
+
 /** Operations that change nothing by themselves. */
 const idle = new Set(["same", "read", "refresh", "discard", "discard-replaced", "remove-pending-replace"]);
 

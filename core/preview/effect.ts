@@ -19,6 +19,8 @@ export interface EffectContext {
   readonly writable: DatabaseName;
   /** Nodes that there are after the change. */
   readonly stays: (node: string) => boolean;
+  /** Whether a node moves to another host. */
+  readonly moves: (node: string) => boolean;
   /** Whether it takes away a network that nodes are on. */
   readonly cuts: (change: Change) => boolean;
   /** Nothing is deployed yet. */
@@ -40,7 +42,7 @@ const recordedProperties = new Set(["destroyGraceSeconds", "removeVolumes"]);
 export function effectOf(change: Change, context: EffectContext): Effect {
   switch (change.kind) {
     case "container":
-      return containerEffect(change);
+      return containerEffect(change, context);
     case "data volume":
       return dataVolumeEffect(change, context);
     case "state volume":
@@ -71,11 +73,13 @@ export function effectOf(change: Change, context: EffectContext): Effect {
     case "configuration":
       return { text: configurationText(change, context), risk: "low" };
     case "first step":
-      return firstStepEffect(change);
+      return firstStepEffect(change, context);
     case "release":
-      return change.action === "deleted"
-        ? { text: "its slot is dropped on the database that fed it", risk: "low" }
-        : { text: "does nothing until its replica is removed", risk: "low" };
+      if (change.action !== "deleted")
+        return { text: "does nothing until its replica is removed", risk: "low" };
+      return change.node !== null && context.moves(change.node)
+        ? { text: "its slot stays, for the one on the new host", risk: "low" }
+        : { text: "its slot is dropped on the database that fed it", risk: "low" };
     case "turn":
       return { text: "the next container waits until this node does its work again", risk: "low" };
     case "acknowledgement":
@@ -93,15 +97,21 @@ export function effectOf(change: Change, context: EffectContext): Effect {
   }
 }
 
-function containerEffect({ action, because, node }: Change): Effect {
+function containerEffect({ action, because, node }: Change, { moves }: EffectContext): Effect {
+  const isMoved = node !== null && moves(node);
   const keeps = node?.endsWith("-database") ? "; its data stays in its volume" : "";
   switch (action) {
     case "created":
-      return { text: "a new node", risk: "low" };
+      return { text: isMoved ? "made on its new host, beside the old one" : "a new node", risk: "low" };
     case "replaced":
       return { text: `stopped in order and made anew (${because.join(", ")})${keeps}`, risk: "medium" };
     case "deleted":
-      return { text: "stopped in order and removed", risk: "medium" };
+      return {
+        text: isMoved
+          ? "it has moved: stopped in order on its old host and removed there"
+          : "stopped in order and removed",
+        risk: "medium",
+      };
     case "restarted":
       return { text: "found stopped, started again", risk: "low" };
     case "updated in place":
@@ -194,11 +204,11 @@ function configurationText({ action, node }: Change, { stays }: EffectContext): 
   return action === "created" ? "delivered once the node runs" : "delivered live, nothing restarts";
 }
 
-function firstStepEffect({ action, name, node }: Change): Effect {
+function firstStepEffect({ action, name, node }: Change, { moves }: EffectContext): Effect {
   if (action === "deleted") return { text: "forgotten, it ran once", risk: "low" };
   if (action === "updated in place")
     return { text: "only its text changes, it does not run again", risk: "low" };
-  if (name.startsWith("attach-"))
+  if (name.startsWith("attach-") || (node !== null && moves(node)))
     return {
       text: "copied by base backup, then streams",
       risk: "low",

@@ -1,7 +1,7 @@
 import { replacementOrder } from "../replacementOrder.ts";
 import { allNodes, type Host, servingNodes, type Topology } from "../topology.ts";
 import type { DatabaseName } from "../vocabulary.ts";
-import type { Change } from "./change.ts";
+import { type Change, movesToAnotherHost } from "./change.ts";
 
 /**
  * How long a node is away, in seconds, when its container is made anew or restarted: as measured on a machine with two
@@ -44,19 +44,15 @@ type Away = ReadonlyMap<string, Length>;
 /** Which nodes are away for a moment, and which go for good. */
 export function nodesAway(changes: readonly Change[]): Away {
   const away = new Map<string, Length>();
-  // On another host it is another resource, made before the old one goes. Clients would look for the gateway where it was.
-  const moved = new Set(
-    changes.flatMap(({ kind, node, action }) =>
-      kind === "container" && action === "created" && node !== "gateway" ? [node] : [],
-    ),
-  );
+  // Clients would look for the gateway where it was.
+  const isMoved = (node: string) => node !== "gateway" && movesToAnotherHost(node, changes);
   for (const { kind, node, action } of changes) {
     if (node === null || (kind !== "container" && kind !== "restart")) continue;
     // A container that is started because it was found stopped serves nobody now.
     const isDown = kind === "container" && action === "restarted";
     if (action === "replaced" || (action === "restarted" && !isDown))
       away.set(node, away.get(node) ?? "for a moment");
-    if (action === "deleted") away.set(node, moved.has(node) ? "for a moment" : "for good");
+    if (action === "deleted") away.set(node, isMoved(node) ? "for a moment" : "for good");
   }
   return away;
 }
@@ -85,7 +81,9 @@ export function interruptionsOf(changes: readonly Change[], deployed: Deployed |
   const moments = momentsOf(awayOrRestarted(changes, deployed), deployed).map((away) =>
     interruptionsWithout(away, deployed),
   );
-  const transition = changes.find(({ kind, action }) => kind === "transition" && action !== "deleted");
+  const transition = changes.find(
+    ({ kind, action }) => kind === "transition" && (action === "created" || action === "replaced"),
+  );
   const moves = transition !== undefined && !transition.name.startsWith("rebuild");
   return {
     writes: withTransition(longest(moments.map(({ writes }) => writes)), moves),

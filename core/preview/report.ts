@@ -1,7 +1,7 @@
 import { isRefusal } from "../problems.ts";
 import type { Finding } from "../status.ts";
 import { allNodes, type Topology } from "../topology.ts";
-import { type Change, changesOf } from "./change.ts";
+import { type Change, changesOf, movesToAnotherHost } from "./change.ts";
 import { type Digest, saysWhyItFailed } from "./digest.ts";
 import { type Effect, effectOf, type Risk, risks } from "./effect.ts";
 import { cutsConnections, type Deployed, type Interruptions, interruptionsOf } from "./interruptions.ts";
@@ -73,6 +73,7 @@ export function assess(digest: Digest, context: ReportContext): ImpactReport {
     effect: effectOf(change, {
       writable: context.deployed?.writable ?? "shared",
       stays: (node) => nodes.has(node),
+      moves: (node) => movesToAnotherHost(node, found),
       cuts: (one) => cutsConnections(one, found, context.deployed),
       isFirst: context.deployed === null,
       givenUp: context.wanted?.givenUpVolume ?? "",

@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import { parseAutoConf } from "../../core/autoConf.ts";
-import type { Topology } from "../../core/topology.ts";
+import type { Host, Topology } from "../../core/topology.ts";
 import { type ExecResult, execute, isStatus, readContainerFile } from "../docker/container.ts";
 import { databaseReady, localSql } from "../node/databaseState.ts";
 import { waitUntil } from "../node/step.ts";
@@ -12,15 +12,18 @@ import { autoConfFile } from "../observe/overrides.ts";
  * Takes back what `ALTER SYSTEM` has set in the databases, and makes slots that are missing. What only counts after a
  * restart is taken back for the next one: nothing is restarted here.
  *
+ * @param isSilent hosts that are left alone, because they do not answer
  * @param tell is given a sentence for each thing done
  * @returns what could not be done, one sentence each
  */
 export async function healDatabases(
   topology: Topology,
+  isSilent: (host: Host) => boolean,
   tell: (done: string) => void,
 ): Promise<readonly string[]> {
   const failures = await Promise.all(
     topology.databases.map(async (database) => {
+      if (isSilent(database.host)) return [];
       const container = containerOf(database);
       try {
         const text = await readContainerFile(container, autoConfFile);

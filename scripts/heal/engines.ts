@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { allNodes, type Host, type Topology } from "../../core/topology.ts";
 import { isStatus } from "../docker/container.ts";
-import { connectEngine } from "../docker/engine.ts";
+import { connectEngine, lookAtEngine } from "../docker/engine.ts";
 import { messageOf } from "../observe/container.ts";
 
 /** What an engine no longer has of a stack. */
@@ -17,7 +17,7 @@ export async function missingOf(topology: Topology): Promise<readonly Missing[]>
 }
 
 async function missingOn(host: Host, topology: Topology): Promise<readonly Missing[]> {
-  const engine = connectEngine(host.docker);
+  const engine = lookAtEngine(host.docker);
   let containers: Set<string>;
   let networks: Set<string>;
   try {
@@ -41,15 +41,18 @@ async function missingOn(host: Host, topology: Topology): Promise<readonly Missi
  * Connects the stack's containers to their network again and starts those that were stopped. A database asks its guard
  * before it opens, so that to start it is without risk.
  *
+ * @param isSilent hosts that are left alone, because they do not answer
  * @param tell is given a sentence for each thing done
  * @returns what could not be done, one sentence each
  */
 export async function reviveContainers(
   topology: Topology,
+  isSilent: (host: Host) => boolean,
   tell: (done: string) => void,
 ): Promise<readonly string[]> {
   const failures = await Promise.all(
     allNodes(topology).map(async ({ node, host, containerName }) => {
+      if (isSilent(host)) return [];
       const engine = connectEngine(host.docker);
       try {
         await attach(engine, { node, network: host.network, containerName }, tell);

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import type { Topology } from "../../core/topology.ts";
+import type { Host, Topology } from "../../core/topology.ts";
 import { pulumi } from "../cli/pulumi.ts";
 import { healDatabases } from "./databases.ts";
 import { missingOf, reviveContainers } from "./engines.ts";
+import { silentHosts } from "./silentHosts.ts";
 
 const stateSchema = z.object({
   deployment: z.object({
@@ -57,6 +58,13 @@ export async function forgetRemoved(
  * @returns what could not be done, one sentence each
  */
 export async function heal(topology: Topology, tell: (done: string) => void): Promise<readonly string[]> {
-  const containers = await reviveContainers(topology, tell);
-  return [...containers, ...(await healDatabases(topology, tell))];
+  const silent = await silentHosts(topology);
+  const isSilent = ({ name }: Host) => silent.some(({ host }) => host.name === name);
+  const containers = await reviveContainers(topology, isSilent, tell);
+  const databases = await healDatabases(topology, isSilent, tell);
+  return [
+    ...silent.map(({ host, reason }) => `host ${host.name}: does not answer (${reason})`),
+    ...containers,
+    ...databases,
+  ];
 }

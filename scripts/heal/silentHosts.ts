@@ -1,5 +1,5 @@
 import type { Host, Topology } from "../../core/topology.ts";
-import { connectEngine } from "../docker/engine.ts";
+import { lookAtEngine } from "../docker/engine.ts";
 import { messageOf } from "../observe/container.ts";
 
 /** The hosts of a stack whose engine does not answer now, with the reason. */
@@ -9,7 +9,7 @@ export async function silentHosts(
   const asked = await Promise.all(
     topology.hosts.map(async (host) => {
       try {
-        await connectEngine(host.docker).ping();
+        await lookAtEngine(host.docker).ping();
         return [];
       } catch (error) {
         return [{ host, reason: messageOf(error) }];

@@ -20,7 +20,7 @@ import {
 import { stateFolder } from "../../core/render/files.ts";
 import { type DatabaseNode, ownNodes, type ServerNode, type Topology } from "../../core/topology.ts";
 import { readContainerFolder } from "../docker/container.ts";
-import { connectEngine } from "../docker/engine.ts";
+import { connectEngine, lookAtEngine } from "../docker/engine.ts";
 import { observeApplicationHealth } from "./applications.ts";
 import { authorityCertificate, observeCertificate } from "./certificate.ts";
 import { messageOf, observeContainer, observeNetwork } from "./container.ts";
@@ -45,7 +45,8 @@ export interface ObserverAccess {
 export type Purpose = "status" | "plan";
 
 /**
- * Observes every node of a deployment at once. Never throws: what cannot be asked is unknown, with the reason.
+ * Observes every node of a deployment at once. Never throws: what cannot be asked is unknown, with the reason. Takes a few
+ * seconds at most, also where a host has vanished: every question has a time limit, and none waits for another.
  *
  * @param silence nodes that are not asked because they did not answer a moment ago; those that do not now are added
  */
@@ -62,12 +63,12 @@ export async function observe(
     purpose === "plan" ? [] : observeApplications(topology),
     purpose === "plan"
       ? notAsked<ContainerObservation>()
-      : observeContainer(containerOf(topology.gateway), topology.gateway.host.network),
+      : observeContainer(lookAt(topology.gateway), topology.gateway.host.network),
     Promise.all(
       (purpose === "plan" ? [] : topology.hosts).map(async ({ name, docker, network }) => ({
         host: name,
         network,
-        state: await observeNetwork(connectEngine(docker), network),
+        state: await observeNetwork(lookAtEngine(docker), network),
       })),
     ),
     purpose === "plan" ? [] : observeCertificates(topology, access),
@@ -104,6 +105,14 @@ export function containerOf(node: {
   return connectEngine(node.host.docker).getContainer(node.containerName);
 }
 
+/** The same only to be looked at. */
+export function lookAt(node: {
+  readonly host: { readonly docker: string };
+  readonly containerName: string;
+}): Docker.Container {
+  return lookAtEngine(node.host.docker).getContainer(node.containerName);
+}
+
 async function observeDatabase(
   database: DatabaseNode,
   access: ObserverAccess,
@@ -111,7 +120,7 @@ async function observeDatabase(
   silence: Silence,
 ): Promise<DatabaseObservation> {
   const observedAt = new Date().toISOString();
-  const container = containerOf(database);
+  const container = lookAt(database);
   const [state, files, overrides, postgres] = await Promise.all([
     observeContainer(container, database.host.network),
     readStateFiles(container),
@@ -144,7 +153,7 @@ async function observeServer(
   const [container, health, witness] = await Promise.all([
     purpose === "plan"
       ? notAsked<ContainerObservation>()
-      : observeContainer(containerOf(server), server.host.network),
+      : observeContainer(lookAt(server), server.host.network),
     purpose === "plan" ? notAsked<ServerHealth>() : observeServerHealth(server, access.caCertificate),
     observeWitness(server, access.caCertificate, silence),
   ]);
@@ -156,8 +165,8 @@ async function observeApplications(topology: Topology): Promise<readonly Applica
   if (topology.applications.length === 0) return [];
   const observedAt = new Date().toISOString();
   const [health, ...containers] = await Promise.all([
-    observeApplicationHealth(containerOf(topology.gateway)),
-    ...topology.applications.map((node) => observeContainer(containerOf(node), node.host.network)),
+    observeApplicationHealth(lookAt(topology.gateway)),
+    ...topology.applications.map((node) => observeContainer(lookAt(node), node.host.network)),
   ]);
   return topology.applications.map(({ name }, index) => ({
     name,

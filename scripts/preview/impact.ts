@@ -2,14 +2,13 @@ import { execa } from "execa";
 import { parseDigest } from "../../core/preview/digest.ts";
 import { assess, type ImpactReport } from "../../core/preview/report.ts";
 import { settingChanges } from "../../core/preview/settingChanges.ts";
-import { ProblemsError, renderProblems } from "../../core/problems.ts";
+import { ProblemsError } from "../../core/problems.ts";
 import { orderProblems } from "../../core/rotation.ts";
 import { parseSettings, type Settings } from "../../core/settings.ts";
 import { judge, type Status } from "../../core/status.ts";
-import { deriveTopology, type Topology } from "../../core/topology.ts";
+import { deriveTopology } from "../../core/topology.ts";
 import { type DeployedStack, explain, projectName, readDeployed } from "../cli/pulumi.ts";
 import { observe } from "../observe/index.ts";
-import { sameNameProblems } from "../sameName.ts";
 import { pulumiEnvironment } from "../setup/index.ts";
 
 /**
@@ -19,25 +18,28 @@ import { pulumiEnvironment } from "../setup/index.ts";
  * @throws Error when there is no preview to judge: no such stack, wrong passphrase
  */
 export async function previewImpact(stack: string, configFile?: string): Promise<ImpactReport> {
-  const [preview, deployed] = await Promise.all([runPreview(stack, configFile), readDeployed(stack)]);
+  const [preview, { deployed, status }] = await Promise.all([runPreview(stack, configFile), look(stack)]);
   const digest = parseDigest(preview.document, preview.failure);
   const wanted = settingsOf(digest.config);
-  const topology = wanted && deriveTopology(projectName, stack, wanted);
-  const status =
-    deployed &&
-    judge(
-      deployed.topology,
-      await observe(deployed.topology, deployed.access),
-      deployed.settings.credentials,
-    );
   return assess(digest, {
     stack,
     deployed: deployed && status ? { topology: deployed.topology, writable: writableOf(status) } : null,
-    wanted: topology,
+    wanted: wanted && deriveTopology(projectName, stack, wanted),
     settings: deployed && wanted ? settingChanges(deployed.settings, wanted) : [],
-    refused: await refusals(deployed, wanted, topology),
+    // What Pulumi itself does not refuse in a preview, but an `up` will.
+    refused: deployed && wanted ? orderProblems(deployed.settings.credentials, wanted.credentials) : [],
     drift: status?.findings ?? [],
   });
+}
+
+/** The stack as it was deployed last, and what runs of it now; null where nothing was deployed. */
+async function look(
+  stack: string,
+): Promise<{ readonly deployed: DeployedStack | null; readonly status: Status | null }> {
+  const deployed = await readDeployed(stack);
+  if (deployed === null) return { deployed, status: null };
+  const { topology, access, settings } = deployed;
+  return { deployed, status: judge(topology, await observe(topology, access), settings.credentials) };
 }
 
 /** What `pulumi preview --json` prints; where it fails it still prints what it knows, and mostly why. */
@@ -63,17 +65,6 @@ function settingsOf(config: Readonly<Record<string, string>>): Settings | null {
     if (error instanceof ProblemsError) return null;
     throw error;
   }
-}
-
-/** What Pulumi itself does not refuse in a preview, but an `up` will. */
-async function refusals(
-  deployed: DeployedStack | null,
-  wanted: Settings | null,
-  topology: Topology | null,
-): Promise<readonly string[]> {
-  if (wanted === null || topology === null) return [];
-  if (deployed) return orderProblems(deployed.settings.credentials, wanted.credentials);
-  return (await sameNameProblems(topology)).map((problem) => renderProblems([problem]));
 }
 
 function writableOf({ databases }: Status) {

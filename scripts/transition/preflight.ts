@@ -3,7 +3,7 @@ import { renderPreflight } from "../../core/transition/report.ts";
 import type { Goal } from "../../core/transition/step.ts";
 import { viewOf } from "../../core/transition/view.ts";
 import { models } from "../../core/vocabulary.ts";
-import { connectEngine } from "../docker/engine.ts";
+import { lookAtEngine } from "../docker/engine.ts";
 import type { ObserverAccess } from "../observe/index.ts";
 import { planNow } from "./driver.ts";
 import { readHistory } from "./evidenceStore.ts";
@@ -76,7 +76,7 @@ async function modelChange(topology: Topology): Promise<{ reason: string; remedy
   const deployed = new Set<string>();
   for (const host of topology.hosts) {
     try {
-      const containers = await connectEngine(host.docker).listContainers({
+      const containers = await lookAtEngine(host.docker).listContainers({
         all: true,
         filters: {
           label: [`pg-continuity.project=${topology.project}`, `pg-continuity.stack=${topology.stack}`],

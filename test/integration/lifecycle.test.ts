@@ -82,7 +82,7 @@ describe.sequential("a stack's life", () => {
     }
   });
 
-  it("does not begin under the name of a stack that another state knows: preview and up say so", async () => {
+  it("does not begin under the name of a stack that another state knows: every preview and up says so", async () => {
     const starts = await otherNodes.starts();
     const elsewhere = { PULUMI_BACKEND_URL: `file://${deployment.folder}/backend` };
     const before = await held(other.stack);
@@ -91,8 +91,11 @@ describe.sequential("a stack's life", () => {
     expect([up.exitCode, up.all]).toEqual([1, expect.stringContaining(said)]);
     const preview = await other.script("scripts/preview.ts", [], elsewhere);
     expect([preview.exitCode, preview.all]).toEqual([3, expect.stringContaining(said)]);
+    const plain = await other.pulumi(["up", "--yes", "--skip-preview"], elsewhere);
+    expect([plain.exitCode, plain.all]).toEqual([expect.any(Number), expect.stringContaining(said)]);
+    expect(plain.exitCode).not.toBe(0);
     expect([await held(other.stack), await otherNodes.starts()]).toEqual([before, starts]);
-    await other.pulumi(["stack", "rm", "--yes", "--preserve-config"], elsewhere);
+    await other.pulumi(["stack", "rm", "--yes", "--force", "--preserve-config"], elsewhere);
   });
 
   it("begins with up, which proves that the main job works and ends with the status", async () => {
@@ -173,6 +176,19 @@ describe.sequential("a stack's life", () => {
     expect(await otherNodes.starts()).toEqual(starts);
     expect([exitCode, all]).toEqual([0, expect.stringContaining("Its data, keys and passwords are kept")]);
     expect(await leftovers(deployment.stack)).toEqual({ containers: 0, networks: 0, volumes: 8, images: 0 });
+  });
+
+  it("its volumes are no other state's, whatever that calls its stack", async () => {
+    const elsewhere = { PULUMI_BACKEND_URL: `file://${other.folder}/backend` };
+    expect((await deployment.pulumi(["stack", "init"], elsewhere)).exitCode).toBe(0);
+    const preview = await deployment.script("scripts/preview.ts", [], elsewhere);
+    expect([preview.exitCode, preview.all]).toEqual([
+      3,
+      expect.stringContaining(
+        `has a stack named ${deployment.stack} already, of which this state knows nothing (volume pg-continuity-${deployment.stack}-gateway-state and 7 more)`,
+      ),
+    ]);
+    await deployment.pulumi(["stack", "rm", "--yes", "--force", "--preserve-config"], elsewhere);
   });
 
   it("a stack that is down is not as declared, and says so", async () => {

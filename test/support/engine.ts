@@ -102,7 +102,33 @@ export class TestEngine implements AsyncDisposable {
       await rm(join(this.#folder, part), { recursive: true, force: true });
   }
 
+  /**
+   * Cuts the machine off as a pulled cable does: packets are lost, in both directions, and nobody refuses anything; the
+   * engine, too, says nothing more. What runs there goes on.
+   *
+   * @returns puts the cable back
+   */
+  async cutCable(): Promise<() => Promise<void>> {
+    const link = `${this.#name}-n`;
+    const rules = [
+      ["PREROUTING", "-i", link, "-j", "DROP"],
+      ["POSTROUTING", "-o", link, "-j", "DROP"],
+    ];
+    const change = async (how: "--insert" | "--delete") => {
+      for (const rule of rules)
+        await execa("nsenter", [`--net=/run/netns/${this.#name}`, "iptables", "-t", "mangle", how, ...rule]);
+    };
+    await change("--insert");
+    // It is reached by a socket here, which no packet crosses.
+    this.#daemon?.kill("SIGSTOP");
+    return async () => {
+      this.#daemon?.kill("SIGCONT");
+      await change("--delete");
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#daemon?.kill("SIGCONT");
     await this.cutPower();
     await execa("ip", ["netns", "delete", this.#name], { reject: false });
     await execa("ip", ["link", "delete", `${this.#name}-h`], { reject: false });

@@ -313,6 +313,24 @@ describe("names of resources", () => {
   });
 });
 
+it("what stays on its host is the same with a second host, and without it again", async () => {
+  const { alpha } = twoHosts.hosts;
+  const one = await registerDeployment({ ...twoHosts, hosts: { alpha }, placement: {} });
+  const two = await registerDeployment(twoHosts);
+  const knownAs = ({ urn, options }: Registered) => [
+    urn,
+    ...(options.aliases ?? []).map((alias) => urn.replace(/[^:]*$/, (alias as { name: string }).name)),
+  ];
+  const goneWith = (before: readonly Registered[], after: readonly Registered[]) => {
+    const known = new Set(after.flatMap(knownAs));
+    return before.filter(({ urn }) => !known.has(urn)).map(({ name }) => name);
+  };
+  const moved = /^((release|attach|await|configure)-)?read-only-(database|server)(-data|-state)?$/;
+  for (const name of goneWith(one, two)) expect(name).toMatch(moved);
+  expect(goneWith(one, two)).toContain("read-only-database");
+  for (const name of goneWith(two, one)) expect(name).toMatch(/-on-beta|^docker-beta/);
+});
+
 it.each(models)("model %s can be previewed before anything exists", async (model) => {
   const preview = await registerDeployment({ model }, true);
   expect(preview.filter(({ type }) => type === container).length).toBeGreaterThanOrEqual(4);

@@ -4,17 +4,28 @@
 # In a copied data folder: for which transition it was copied.
 copy_marker=pg-continuity-copy
 
+# The option that lets the copy's WAL be kept by this node's own slot, from the first byte to the start. Nothing while
+# another node uses the slot, whose place this one takes: then by a slot that ends with the copy, and after that by what
+# the upstream keeps anyway (wal_keep_size).
+slot_option() {
+  local active
+  active=$(PGOPTIONS='-c statement_timeout=2000' timeout 4 psql -XAtq -d "$(peer_conninfo "$1" monitoring postgres)" \
+    -c "SELECT active FROM pg_replication_slots WHERE slot_name = '$(node .slot)'" 2>/dev/null)
+  [ "$active" = t ] || echo "--slot=$(node .slot)"
+}
+
 # Copies the upstream's data into an empty node. What an interrupted copy left is thrown away first. Returns 1 when
 # the intent has changed meanwhile.
 copy_from_upstream() {
-  local upstream
+  local upstream slot
   upstream=$(intent upstream)
   while true; do
     intent_changed && return 1
     rm -rf "$data_folder.incoming"
     report_change copying "base backup from $upstream"
+    mapfile -t slot < <(slot_option "$upstream")
     if run pg_basebackup --dbname="$(peer_conninfo "$upstream" replication replication)" --pgdata="$data_folder.incoming" \
-      --wal-method=stream --checkpoint=fast --slot="$(node .slot)" --no-password --no-sync; then
+      --wal-method=stream --checkpoint=fast "${slot[@]}" --no-password --no-sync; then
       break
     fi
     report_change copying "base backup from $upstream failed (see above), trying again"

@@ -298,6 +298,37 @@ const cases: readonly [name: string, steps: readonly StepShape[], ReportContext,
     { risk: "medium", writes: 4, reads: 1, reason: /primary-server is away for a moment/ },
   ],
   [
+    "the replica and its server move to another host: nobody waits, nothing is lost",
+    ["read-only-database", "read-only-server"].flatMap((node): StepShape[] => [
+      { op: "create", type: "container", name: `${node}-on-alpha` },
+      { op: "delete", type: "container", name: `${node}-on-beta` },
+      { op: "delete", type: "command", name: `release-${node}-on-beta` },
+      { op: "delete", type: "volume", name: `${node}-on-beta-state`, retained: true },
+    ]),
+    contextOf(),
+    {
+      risk: "medium",
+      ...goOn,
+      reason: /it has moved: stopped in order on its old host and removed there/,
+    },
+  ],
+  [
+    "the shared database, which follows, moves to another host: it is copied there",
+    [
+      { op: "create", type: "container", name: "shared-database-on-beta" },
+      { op: "create", type: "command", name: "initialise-shared-database-on-beta" },
+      { op: "delete", type: "container", name: "shared-database-on-alpha" },
+    ],
+    contextOf({ writable: "read-only" }),
+    { risk: "medium", ...goOn, data: /^shared-database: filled from the writable database$/ },
+  ],
+  [
+    "a transition that has run is only described otherwise",
+    [{ op: "update", type: "command", name: "promote-read-only", differs: ["stdin"] }],
+    contextOf(),
+    { risk: "low", ...goOn },
+  ],
+  [
     "the gateway leaves: clients have to look for it elsewhere",
     [{ op: "delete", type: "container", name: "gateway" }],
     contextOf(),
