@@ -382,7 +382,13 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     const size = { width: 390, height: 844 };
     const phone = await openPage(browser, primary, { viewport: size, colorScheme: "dark" });
     await phone.context().addCookies(cookies);
-    for (const path of ["/high-availability", "/resources", "/audit/user/secondary", "/transitions", "/account"]) {
+    for (const path of [
+      "/high-availability",
+      "/resources",
+      "/audit/user/secondary",
+      "/transitions",
+      "/account",
+    ]) {
       await visit(phone, path);
       await phone.getByRole("heading", { level: 1 }).waitFor();
       await phone.locator("article, td, summary, form").first().waitFor();
