@@ -1,18 +1,25 @@
+import type { TransitionName } from "./transition/step.ts";
 import type { Declared, Verdict } from "./verdict.ts";
 import type { DatabaseName } from "./vocabulary.ts";
 
 /** What a person does next, and must not do meanwhile. */
 export interface NextSteps {
   readonly avoid: readonly string[];
-  readonly steps: readonly { readonly text: string; readonly commands: readonly string[] }[];
+  readonly steps: readonly NextStep[];
+}
+
+export interface NextStep {
+  readonly text: string;
+  readonly commands: readonly string[];
+  /** The transition that the commands preview. */
+  readonly transition?: TransitionName;
 }
 
 /** In place of an incident or change number. */
-const id = "CHG-NUMBER";
+export const placeholderId = "CHG-NUMBER";
 
 /**
- * The way back to normal from what was seen, with the commands to type; null where nothing is to be done. Pure. Each
- * transition is shown with its preview, which has the verdict of the moment it is asked.
+ * The way back to normal from what was seen, with the commands to type; null where nothing is to be done. Pure.
  */
 export function nextSteps(
   declared: Declared,
@@ -44,7 +51,7 @@ export function nextSteps(
           text: follows
             ? "The shared database follows. Swap back when it suits; writes wait about 0.3 s."
             : "The shared database does not follow: nothing could take over now. A restore brings it back, then swaps.",
-          commands: transition("restore"),
+          ...transition("restore"),
         },
       ],
     };
@@ -61,11 +68,11 @@ export function nextSteps(
         },
         {
           text: "If that cannot be done in time, promote. The preview says what is at stake.",
-          commands: transition("promote", false),
+          ...transition("promote", false),
         },
         {
           text: "Accept a possible loss, for this one transition only, and apply.",
-          commands: [`pulumi config set allowDataLoss ${id}`, "pulumi up"],
+          commands: [`pulumi config set allowDataLoss ${placeholderId}`, "pulumi up"],
         },
       ],
     };
@@ -73,7 +80,7 @@ export function nextSteps(
   if (replica.slot?.walStatus === "lost")
     return {
       avoid: [],
-      steps: [{ text: "The replica has to be copied anew.", commands: transition("rebuild") }],
+      steps: [{ text: "The replica has to be copied anew.", ...transition("rebuild") }],
     };
   if (replica.reachable) return null;
   return {
@@ -83,16 +90,19 @@ export function nextSteps(
         text: "Start the replica again: it catches up by itself.",
         commands: [`docker start ${containerOf("read-only")}`],
       },
-      { text: "If its data is lost, copy it anew.", commands: transition("rebuild") },
+      { text: "If its data is lost, copy it anew.", ...transition("rebuild") },
     ],
   };
 }
 
-function transition(name: "promote" | "restore" | "rebuild", applies = true): readonly string[] {
-  return [
-    `pulumi config set transition ${name}`,
-    `pulumi config set transitionId ${id}`,
-    "pulumi preview",
-    ...(applies ? ["pulumi up"] : []),
-  ];
+function transition(name: TransitionName, applies = true): Pick<NextStep, "commands" | "transition"> {
+  return {
+    transition: name,
+    commands: [
+      `pulumi config set transition ${name}`,
+      `pulumi config set transitionId ${placeholderId}`,
+      "pulumi preview",
+      ...(applies ? ["pulumi up"] : []),
+    ],
+  };
 }

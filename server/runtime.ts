@@ -254,7 +254,10 @@ export class Runtime {
       key: secrets.certificateKey,
       server: config.server.id,
       trustedProxies: config.listen.trustedProxies,
-      requestTimeoutSeconds: config.writeHoldSeconds + config.postgres.statementTimeoutSeconds + 5,
+      requestTimeoutSeconds: () => {
+        const { writeHoldSeconds, postgres } = this.#current.config;
+        return writeHoldSeconds + postgres.statementTimeoutSeconds + 5;
+      },
       log: this.#log,
       pages: this.#surroundings.pages,
       services: () => this.#services(),

@@ -70,11 +70,23 @@ const syslogSchema = z.strictObject({
   facility: z.enum(facilityNames).default("local0"),
 });
 
+/** Ways to sign (RFC 3414, 7860) and to encrypt (RFC 3826; 256 bits in the two ways that are in use) of version 3. */
+export const snmpAuthentications = ["sha", "sha224", "sha256", "sha384", "sha512"] as const;
+export const snmpEncryptions = ["aes", "aes256b", "aes256r"] as const;
+/** RFC 3414, 11.2: a shorter password is none. */
+const shortestSnmpPassword = 8;
+
 const snmpSchema = z.strictObject({
   address: host.default(""),
   port: port.default(162),
   community: z.string().min(1).default("public"),
   inform: z.boolean().default(false),
+  version: z.enum(["v2c", "v3"]).default("v2c"),
+  user: z.string().max(32).default(""),
+  authentication: z.enum(snmpAuthentications).default("sha256"),
+  authenticationPassword: z.string().default(""),
+  encryption: z.enum(snmpEncryptions).default("aes"),
+  encryptionPassword: z.string().default(""),
   enterprise: z
     .string()
     .regex(/^1(\.\d+){3,}$/, "is no object identifier (1.3.6.1.4.1.…)")
@@ -123,9 +135,10 @@ export const alertSettingsSchema = z.strictObject({
     .meta({ description: "Slack-compatible; set the url with --secret. Empty: none" }),
   mail: mailSchema.prefault({}).meta({ description: "SMTP; set the password with --secret. Empty: none" }),
   syslog: syslogSchema.prefault({}).meta({ description: "RFC 5424. Empty: none" }),
-  snmp: snmpSchema
-    .prefault({})
-    .meta({ description: "Traps or informs, version 2c; set the community with --secret. Empty: none" }),
+  snmp: snmpSchema.prefault({}).meta({
+    description:
+      "Traps or informs, version 2c; or informs, signed and encrypted, version 3. Set community and passwords with --secret. Empty: none",
+  }),
   caCertificate: z.string().default("").meta({
     description: "PEM: an authority beside the well-known ones that receivers are verified against",
   }),
@@ -166,11 +179,20 @@ export function isDefault(settings: ReadonlyAlertSettings): boolean {
 /** The secrets themselves: what is empty is none, and what everybody's receiver has by itself is known to all. */
 export function alertSecrets({ webhook, mail, snmp }: ReadonlyAlertSettings): readonly string[] {
   const known = ["", defaultAlerts.snmp.community];
-  return [webhook.url, mail.password, snmp.community].filter((secret) => !known.includes(secret));
+  const { community, authenticationPassword, encryptionPassword } = snmp;
+  return [webhook.url, mail.password, community, authenticationPassword, encryptionPassword].filter(
+    (secret) => !known.includes(secret),
+  );
 }
 
 /** What of the stack's settings is a secret. */
-const secretPaths = ["alerts.webhook.url", "alerts.mail.password", "alerts.snmp.community"];
+const secretPaths = [
+  "alerts.webhook.url",
+  "alerts.mail.password",
+  "alerts.snmp.community",
+  "alerts.snmp.authenticationPassword",
+  "alerts.snmp.encryptionPassword",
+];
 
 /** Whether the setting at a path (`alerts.webhook.url`) is a secret. */
 export function isSecretSetting(path: string): boolean {
@@ -185,6 +207,39 @@ export function mayHoldSecret(path: readonly PropertyKey[]): boolean {
 
 /** Rules between the fields of a channel. */
 export function alertProblems(settings: ReadonlyAlertSettings, namespace: string): readonly Problem[] {
+  return [...mailProblems(settings, namespace), ...snmpProblems(settings, namespace)];
+}
+
+/** Version 3 is always signed and encrypted, and its user is known to nobody by itself. */
+function snmpProblems({ snmp }: ReadonlyAlertSettings, namespace: string): readonly Problem[] {
+  const at = (field: string) => `${namespace}:alerts.snmp.${field}`;
+  const passwords = ["authenticationPassword", "encryptionPassword"] as const;
+  if (snmp.version === "v2c") {
+    if (snmp.user === "" && passwords.every((field) => snmp[field] === "")) return [];
+    const remedy = "Set it with \"pulumi config set --path 'alerts.snmp.version' v3\", or remove them.";
+    return [{ path: at("version"), reason: "is v2c, but user or passwords of v3 are set", remedy }];
+  }
+  const missing =
+    snmp.user === ""
+      ? [
+          {
+            path: at("user"),
+            reason: "is empty, but the version is v3",
+            remedy: "Set it with \"pulumi config set --path 'alerts.snmp.user' NAME\".",
+          },
+        ]
+      : [];
+  const short = passwords
+    .filter((field) => snmp[field].length < shortestSnmpPassword)
+    .map((field) => ({
+      path: at(field),
+      reason: `has less than ${shortestSnmpPassword} characters, and the version is v3`,
+      remedy: `Set it with "pulumi config set --secret --path 'alerts.snmp.${field}'".`,
+    }));
+  return [...missing, ...short];
+}
+
+function mailProblems(settings: ReadonlyAlertSettings, namespace: string): readonly Problem[] {
   const { mail } = settings;
   const problems: Problem[] = [];
   const missing = (field: string, reason: string, value: string) =>

@@ -2,6 +2,7 @@ import type { Credentials } from "../credentials.ts";
 import type { ApplicationSecrets } from "../ownApplication.ts";
 import { applicationDatabase, ownDatabase } from "../topology.ts";
 import { type DatabaseRole, databaseRoles, transitionLockKey } from "../vocabulary.ts";
+import { stateFolder } from "./files.ts";
 import { scramVerifier } from "./scram.ts";
 
 /** What each role may do beyond logging in. Attributes of ALTER ROLE. */
@@ -94,8 +95,8 @@ export const continuitySchema = [
   "CREATE OR REPLACE FUNCTION continuity.received_timeline() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog RETURN (SELECT received_tli FROM pg_stat_wal_receiver);",
   "REVOKE EXECUTE ON FUNCTION continuity.received_timeline() FROM PUBLIC;",
   "GRANT EXECUTE ON FUNCTION continuity.received_timeline() TO application;",
-  // Who follows how, and which transition runs: of other logins' sessions an application sees nothing.
-  `CREATE OR REPLACE FUNCTION continuity.observation() RETURNS json LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog RETURN json_build_object('senders', (SELECT coalesce(json_agg(json_build_object('name', application_name, 'state', state, 'syncState', sync_state)), '[]') FROM pg_stat_replication WHERE state <> 'backup'), 'transition', (SELECT json_build_object('holder', a.application_name, 'since', to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.objid = ${transitionLockKey} AND l.granted LIMIT 1));`,
+  // Who follows how, which transition runs, what the node was told to be: of that an application sees nothing by itself.
+  `CREATE OR REPLACE FUNCTION continuity.observation() RETURNS json LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog RETURN json_build_object('senders', (SELECT coalesce(json_agg(json_build_object('name', application_name, 'state', state, 'syncState', sync_state)), '[]') FROM pg_stat_replication WHERE state <> 'backup'), 'transition', (SELECT json_build_object('holder', a.application_name, 'since', to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.objid = ${transitionLockKey} AND l.granted LIMIT 1), 'intent', pg_read_file('${stateFolder}/intent.json', 0, 65536, true));`,
   "REVOKE EXECUTE ON FUNCTION continuity.observation() FROM PUBLIC;",
   "GRANT EXECUTE ON FUNCTION continuity.observation() TO application;",
   "CREATE TABLE IF NOT EXISTS continuity.transition (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(), evidence jsonb NOT NULL);",

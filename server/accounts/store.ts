@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import { utc } from "../databases/columns.ts";
 import type { Role } from "./roles.ts";
-import type { Account, Token } from "./schema.ts";
+import type { Account, Token, TokenPlace } from "./schema.ts";
 
 const columns = `id, name, role, enabled, ${utc("created_at", "createdAt")}, ${utc("updated_at", "updatedAt")},
   ${utc("password_changed_at", "passwordChangedAt")}`;
@@ -140,12 +140,26 @@ export async function insertToken(
   return row;
 }
 
-export async function listTokens(client: ClientBase, account: string): Promise<readonly Token[]> {
-  const { rows } = await client.query<Token>(
-    `select ${tokenColumns} from vault.tokens where account = $1 order by created_at, id limit 1000`,
-    [account],
+/** One page of an account's tokens, the oldest first, and where the next one begins; null on the last. */
+export async function listTokens(
+  client: ClientBase,
+  account: string,
+  limit: number,
+  after: TokenPlace | undefined,
+): Promise<{ readonly items: readonly Token[]; readonly next: TokenPlace | null }> {
+  const { rows } = await client.query<Token & { readonly madeAt: string }>(
+    `select ${tokenColumns}, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "madeAt"
+     from vault.tokens
+     where account = $1 and ($2::timestamptz is null or (created_at, id) > ($2, $3::uuid))
+     order by created_at, id limit $4`,
+    [account, after?.[0] ?? null, after?.[1] ?? null, limit + 1],
   );
-  return rows;
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    items: page.map(({ madeAt: _, ...token }) => token),
+    next: rows.length > limit && last !== undefined ? [last.madeAt, last.id] : null,
+  };
 }
 
 export async function deleteToken(client: ClientBase, id: string, account: string): Promise<Token | null> {

@@ -23,11 +23,12 @@ import { sessionOperations } from "./sessionRoutes.ts";
 import { statusOperations } from "./statusRoutes.ts";
 import { supportOperations } from "./supportRoutes.ts";
 import { taskOperations } from "./taskRoutes.ts";
+import { limitTime } from "./timeLimit.ts";
 import { tokenOperations } from "./tokenRoutes.ts";
 import { transitionOperations } from "./transitionRoutes.ts";
 
 const bodyLimitBytes = 128 * 1024;
-/** To receive a request; to answer one see `handlerTimeout`. */
+/** To receive a request; to answer one see `timeLimit.ts`. */
 const receiveTimeoutMs = 15_000;
 
 const securityHeaders = {
@@ -46,8 +47,8 @@ export interface AppOptions {
   readonly key: string;
   readonly server: string;
   readonly trustedProxies: readonly string[];
-  /** An upper bound for any request, in seconds. */
-  readonly requestTimeoutSeconds: number;
+  /** An upper bound for any request that comes in now, in seconds. */
+  readonly requestTimeoutSeconds: () => number;
   readonly log: Logger;
   /** The built web pages; none where there are none. */
   readonly pages: readonly PageFile[];
@@ -65,9 +66,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     genReqId: () => randomUUID(),
     bodyLimit: bodyLimitBytes,
     requestTimeout: receiveTimeoutMs,
-    // Operations have a limit of their own (operation.ts): this is for what comes before them.
-    handlerTimeout: (options.requestTimeoutSeconds + 1) * 1000,
-    connectionTimeout: (options.requestTimeoutSeconds + 5) * 1000,
+    // Before the first request, which sets its own.
+    connectionTimeout: receiveTimeoutMs,
     keepAliveTimeout: 60_000,
     forceCloseConnections: "idle",
     return503OnClosing: false, // requests on open connections are finished, not refused
@@ -89,6 +89,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   await app.register(cookie);
   await app.register(rateLimit, { global: false });
+  limitTime(app, options.requestTimeoutSeconds);
   app.addHook("onRequest", async (request, reply) => {
     rememberAddress(request, services().gatewayTokens);
     reply.headers({ ...securityHeaders, "x-served-by": server, "x-request-id": request.id });

@@ -16,7 +16,15 @@ const keysSchema = z.object({
   ),
 });
 
-const progressSchema = z.object({ reencrypted: z.number().int(), remaining: z.number().int() });
+/** So many damaged secrets are named in one answer. */
+const namedAtMost = 100;
+const progressSchema = z.object({
+  reencrypted: z.number().int(),
+  remaining: z.number().int().meta({ description: "Still sealed by another key, damaged ones among them" }),
+  damaged: z.array(z.object({ id: z.uuid(), problem: z.string() })).meta({
+    description: `Cannot be opened and are left as they are; those that were met, at most ${namedAtMost}`,
+  }),
+});
 
 /** The keys that seal the secrets, and their replacement while everything goes on. */
 export function keyOperations(api: Operations, services: () => Services): void {
@@ -44,7 +52,8 @@ export function keyOperations(api: Operations, services: () => Services): void {
     path: "/api/keys/re-encrypt",
     id: "reencrypt",
     audit: { kind: "task", operation: "keys.re-encrypt" },
-    summary: "Seal up to 500 secrets again with the current key; repeat with new requests until none remain",
+    summary:
+      "Seal up to 500 secrets again with the current key; repeat with new requests until none remain or none could be",
     access: "keys.manage",
     needsVault: true,
     writes: true,
@@ -58,7 +67,11 @@ export function keyOperations(api: Operations, services: () => Services): void {
           operation: "POST /api/keys/re-encrypt",
           input: {},
           key: idempotencyKey(request, reply),
-          work: async (client) => ({ status: 200, body: await reencrypt(client, cipher) }),
+          work: async (client) => {
+            const { damaged, ...progress } = await reencrypt(client, cipher);
+            return { status: 200, body: { ...progress, damaged: damaged.slice(0, namedAtMost) } };
+          },
+          outcomeDetails: (body) => ({ ...body }),
         },
       );
       return reply.send(body);

@@ -62,11 +62,11 @@ const nothing = z.object({});
 /** Registers operations as routes and remembers them, so that the document can be made of what is served. */
 export class Operations {
   readonly #app: App;
-  readonly #limitSeconds: number;
+  readonly #limitSeconds: () => number;
   readonly #all: Operation[] = [];
 
-  /** @param limitSeconds after which an operation is given up, unless it says how long it may take */
-  constructor(app: App, limitSeconds: number) {
+  /** @param limitSeconds after which an operation is given up now, unless it says how long it may take */
+  constructor(app: App, limitSeconds: () => number) {
     this.#app = app;
     this.#limitSeconds = limitSeconds;
   }
@@ -86,10 +86,12 @@ export class Operations {
     this.#app.route({
       method,
       url: path.replace(/\{(\w+)\}/g, ":$1"),
-      config: { access, needsVault, ...(operation.audit === undefined ? {} : { audit: operation.audit }) },
-      ...(longestSeconds === undefined
-        ? {}
-        : { handlerTimeout: longestSeconds * 1000, exposeHeadRoute: false }),
+      config: {
+        ...{ access, needsVault },
+        ...(operation.audit === undefined ? {} : { audit: operation.audit }),
+        ...(longestSeconds === undefined ? {} : { longestSeconds }),
+      },
+      ...(longestSeconds === undefined ? {} : { exposeHeadRoute: false }),
       handler: (request, reply) => {
         const call = {
           params: validate(operation.params ?? nothing, request.params) as z.output<P>,
@@ -98,9 +100,8 @@ export class Operations {
           request,
           reply,
         };
-        if (longestSeconds === undefined) return within(this.#limitSeconds, writes, async () => handle(call));
-        // By itself a connection on which nothing moves ends earlier.
-        request.raw.socket.setTimeout((longestSeconds + 5) * 1000);
+        if (longestSeconds === undefined)
+          return within(this.#limitSeconds(), writes, async () => handle(call));
         return handle(call);
       },
     });
@@ -108,7 +109,7 @@ export class Operations {
 }
 
 /**
- * The answer of `work`, given up after a time. Fastify's own limit ends as soon as a body has been read.
+ * The answer of `work`, given up after a time.
  *
  * @throws HttpProblem 503, which says of a write that it may have been done: it goes on
  */
@@ -135,5 +136,6 @@ declare module "fastify" {
     access?: Access;
     needsVault?: boolean;
     audit?: Audited;
+    longestSeconds?: number;
   }
 }

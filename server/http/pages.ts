@@ -15,6 +15,7 @@ export const pagePaths = [
   "/audit/:kind",
   "/audit/:kind/:server",
   "/transitions",
+  "/account",
 ] as const;
 
 const types: Readonly<Record<string, string>> = {

@@ -105,14 +105,8 @@ export function problemFor(error: unknown): Problem {
   if (error instanceof Error && "statusCode" in error && typeof error.statusCode === "number") {
     const { statusCode } = error;
     if (statusCode >= 400 && statusCode < 500) return problemOf("bad-request", statusCode, error.message);
-    if (statusCode === 503) {
-      const code = "code" in error ? error.code : undefined;
-      return code === "FST_ERR_HANDLER_TIMEOUT"
-        ? problemOf("time-limit", 503, "The request was given up after its time limit.", {
-            retryAfterSeconds: 2,
-          })
-        : problemOf("stopping", 503, "The server is stopping.", { retryAfterSeconds: 1 });
-    }
+    if (statusCode === 503)
+      return problemOf("stopping", 503, "The server is stopping.", { retryAfterSeconds: 1 });
   }
   return problemOf("internal", 500, "The server met an error that it did not expect; its log says more.");
 }

@@ -4,7 +4,9 @@ import { tokenHash } from "../accounts/generated.ts";
 import {
   createdTokenSchema,
   createTokenSchema,
+  encodeTokenPlace,
   idSchema,
+  tokenQuerySchema,
   tokenSchema,
   tokensSchema,
 } from "../accounts/schema.ts";
@@ -65,13 +67,17 @@ export function tokenOperations(api: Operations, services: () => Services): void
     method: "GET",
     path: "/api/tokens",
     id: "listTokens",
-    summary: "The own account's tokens",
+    summary: "The own account's tokens, the oldest first",
+    query: tokenQuerySchema,
     answers: { 200: { description: "Without what makes them valid", schema: tokensSchema } },
     problems: [409],
-    handle: async ({ request, reply }) => {
+    handle: async ({ query: { limit, after }, request, reply }) => {
       const account = accountOf(request);
-      const { value, database } = await services().reader.run((client) => listTokens(client, account));
-      return from(reply, database).send({ items: value });
+      const { value, database } = await services().reader.run((client) =>
+        listTokens(client, account, limit, after),
+      );
+      const { items, next } = value;
+      return from(reply, database).send({ items, next: next === null ? null : encodeTokenPlace(next) });
     },
   });
 

@@ -23,6 +23,8 @@ export interface Change {
   /** For the audit: what is to be changed, and what else is worth knowing. No secret. */
   readonly object?: string;
   readonly details?: Readonly<Record<string, unknown>>;
+  /** For the audit: what of the answer is worth knowing. No secret. */
+  readonly outcomeDetails?: (body: object) => Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface Change {
 export async function writeOnce(
   services: Services,
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
-  { operation, input, key, work, object, details }: Change,
+  { operation, input, key, work, object, details, outcomeDetails }: Change,
 ): Promise<WriteResult & { readonly database: DatabaseName }> {
   const { writer, hasher, trail } = services;
   const { audit } = request.routeOptions.config;
@@ -49,7 +51,8 @@ export async function writeOnce(
       requestHashes: hasher.hashes(operation, input),
       work,
       audit: ({ body }) => {
-        event = open.finished("success", objectIn(body));
+        const told = outcomeDetails === undefined ? {} : { details: outcomeDetails(body) };
+        event = open.finished("success", { ...objectIn(body), ...told });
         return event;
       },
     });

@@ -1,14 +1,14 @@
 import { outstanding } from "../../core/alerts/ledger.ts";
 import { judgeAlerts } from "../../core/alerts/rules.ts";
-import { nextSteps } from "../../core/nextSteps.ts";
 import type { ApplicationStatus, DatabaseStatus, ServerStatus } from "../../core/status.ts";
-import { conclude, type Declared, type Verdict } from "../../core/verdict.ts";
+import { conclude, type Declared } from "../../core/verdict.ts";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { ClusterState } from "../databases/cluster.ts";
 import type { DatabaseDetail } from "../databases/detail.ts";
 import { type DatabaseView, databaseRole } from "../databases/view.ts";
 import { withCauses } from "./causes.ts";
 import { answerOf, type OverviewInput } from "./input.ts";
+import { nextOf } from "./next.ts";
 import type { Deployment, GatewayView } from "./peers.ts";
 import type { ApplicationTile, DatabaseTile, Overview, ServerTile } from "./schema.ts";
 
@@ -59,7 +59,7 @@ export function overviewOf(input: OverviewInput): Overview {
     applications,
     gateway,
     findings: [...findings],
-    next: nextOf(declared, verdict, writable),
+    next: nextOf(input, declared, verdict),
   };
   return { ...seen, ...alertsOf(input, seen) };
 }
@@ -90,13 +90,6 @@ function alertsOf(
     waiting: outstanding(ledger, name, now).length,
   }));
   return { alerts, alerting: { sender, channels: states } };
-}
-
-function nextOf(declared: Declared, verdict: Verdict, writable: DatabaseName | null): Overview["next"] {
-  const next = nextSteps(declared, verdict, writable);
-  if (next === null) return null;
-  const steps = next.steps.map(({ text, commands }) => ({ text, commands: [...commands] }));
-  return { avoid: [...next.avoid], steps };
 }
 
 /** The writable database; two where neither can be preferred, which is the worst that can be found. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { severities } from "../../core/alerts/rules.ts";
 import { channelNames, ruleNames } from "../../core/alerts/settings.ts";
 import { causeNames, causeVerdicts } from "../../core/causes/types.ts";
+import { transitions } from "../../core/transition/step.ts";
 import { databaseNames, models, phases, serverNames } from "../../core/vocabulary.ts";
 import { serverStates } from "../health.ts";
 
@@ -100,6 +101,27 @@ const applicationSchema = z.object({
 });
 export type ApplicationTile = z.output<typeof applicationSchema>;
 
+const preflightSchema = z
+  .object({
+    transition: z.enum(transitions),
+    verdict: z.enum(["can run", "refused", "nothing to do", "unknown"]).meta({
+      description:
+        "By the planner of the preview. Only said where it holds whatever this server does not see",
+    }),
+    observedAt: time.meta({ description: "The oldest of the looks that it rests on" }),
+    steps: z
+      .array(z.object({ text: z.string(), cost: z.string(), about: z.string() }))
+      .meta({ description: "What would be done, where it can run" }),
+    refused: z
+      .array(z.object({ reason: z.string(), remedy: z.string() }))
+      .meta({ description: "Where it is refused, why; where it is unknown, what may stand against it" }),
+    warnings: z.array(z.string()),
+    unseen: z.array(z.string()).meta({ description: "What would have to be known for a verdict" }),
+  })
+  .nullable()
+  .meta({ description: "Of the transition that the commands preview; null where they preview none" });
+export type Preflight = z.output<typeof preflightSchema>;
+
 /** What one server sees of the whole deployment at one moment. */
 export const overviewSchema = z
   .object({
@@ -149,7 +171,9 @@ export const overviewSchema = z
     next: z
       .object({
         avoid: z.array(z.string()).meta({ description: "What must not be done meanwhile" }),
-        steps: z.array(z.object({ text: z.string(), commands: z.array(z.string()) })),
+        steps: z.array(
+          z.object({ text: z.string(), commands: z.array(z.string()), preflight: preflightSchema }),
+        ),
       })
       .nullable()
       .meta({ description: "What a person does next; null where nothing is to be done" }),

@@ -1,5 +1,5 @@
 import type { ClientBase } from "pg";
-import type { Cipher, Sealed } from "../crypto/cipher.ts";
+import { type Cipher, DecryptionError, type Sealed } from "../crypto/cipher.ts";
 import { utc } from "../databases/columns.ts";
 
 /** How many secrets are sealed again in one transaction. */
@@ -28,36 +28,86 @@ export async function registerKey(client: ClientBase, fingerprint: string): Prom
   ]);
 }
 
+/** A stored secret that cannot be opened, and why; it is left as it is. */
+export interface DamagedSecret {
+  readonly id: string;
+  readonly problem: string;
+}
+
+/** How far the secrets are sealed again. */
+export interface Reencryption {
+  readonly reencrypted: number;
+  /** Still sealed by another key, the damaged ones among them. */
+  readonly remaining: number;
+  /** Those that were met on the way; all of them once nothing else is left. */
+  readonly damaged: readonly DamagedSecret[];
+}
+
 /**
  * Seals up to `batchSize` secrets again that another key than the current one seals. What they are does not change,
- * readers never wait, and a secret that is being changed at the moment is left for the next time.
- *
- * @returns how many were sealed again, and how many are left.
+ * readers never wait, and a secret that is being changed at the moment is left for the next time. So is one that cannot
+ * be opened, which stops none of the others: its key is needed as long as it is there.
  */
-export async function reencrypt(
-  client: ClientBase,
-  cipher: Cipher,
-): Promise<{ readonly reencrypted: number; readonly remaining: number }> {
+export async function reencrypt(client: ClientBase, cipher: Cipher): Promise<Reencryption> {
   await registerKey(client, cipher.keyId);
-  const { rows } = await client.query<Sealed & { id: string }>(
-    `select id, secret_key_id as "keyId", secret_nonce as nonce, secret_ciphertext as ciphertext
-     from vault.resources where secret_key_id <> $1 limit $2 for update skip locked`,
-    [cipher.keyId, batchSize],
+  const damaged: DamagedSecret[] = [];
+  let reencrypted = 0;
+  let after: string | null = null;
+  // Past any number of damaged ones: a part that is nothing else must not be the end.
+  do {
+    const rows: readonly StoredSecret[] = await lockOthers(client, cipher.keyId, after);
+    const sealed = rows.flatMap((row) => sealAgain(cipher, row, damaged));
+    await storeSealed(client, cipher.keyId, sealed);
+    reencrypted = sealed.length;
+    after = rows.length === batchSize ? (rows.at(-1)?.id ?? null) : null;
+  } while (reencrypted === 0 && after !== null);
+  const left = await client.query<{ count: number }>(
+    "select count(*)::int as count from vault.resources where secret_key_id <> $1",
+    [cipher.keyId],
   );
-  const sealed = rows.map((row) => ({ id: row.id, ...cipher.seal(row.id, cipher.open(row.id, row)) }));
+  return { reencrypted, remaining: left.rows[0]?.count ?? 0, damaged };
+}
+
+type StoredSecret = Sealed & { readonly id: string };
+
+async function lockOthers(
+  client: ClientBase,
+  keyId: string,
+  after: string | null,
+): Promise<readonly StoredSecret[]> {
+  const { rows } = await client.query<StoredSecret>(
+    `select id, secret_key_id as "keyId", secret_nonce as nonce, secret_ciphertext as ciphertext
+     from vault.resources where secret_key_id <> $1 and ($2::uuid is null or id > $2)
+     order by id limit $3 for update skip locked`,
+    [keyId, after, batchSize],
+  );
+  return rows;
+}
+
+function sealAgain(cipher: Cipher, row: StoredSecret, damaged: DamagedSecret[]): readonly StoredSecret[] {
+  try {
+    return [{ id: row.id, ...cipher.seal(row.id, cipher.open(row.id, row)) }];
+  } catch (error) {
+    if (!(error instanceof DecryptionError)) throw error;
+    damaged.push({ id: row.id, problem: error.message });
+    return [];
+  }
+}
+
+async function storeSealed(
+  client: ClientBase,
+  keyId: string,
+  sealed: readonly StoredSecret[],
+): Promise<void> {
+  if (sealed.length === 0) return;
   await client.query(
     `update vault.resources r set secret_key_id = $1, secret_nonce = s.nonce, secret_ciphertext = s.ciphertext
      from unnest($2::uuid[], $3::bytea[], $4::bytea[]) as s (id, nonce, ciphertext) where r.id = s.id`,
     [
-      cipher.keyId,
+      keyId,
       sealed.map(({ id }) => id),
       sealed.map(({ nonce }) => nonce),
       sealed.map(({ ciphertext }) => ciphertext),
     ],
   );
-  const left = await client.query<{ count: number }>(
-    "select count(*)::int as count from vault.resources where secret_key_id <> $1",
-    [cipher.keyId],
-  );
-  return { reencrypted: rows.length, remaining: left.rows[0]?.count ?? 0 };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cursor } from "../http/cursor.ts";
 import { line, text } from "../http/validate.ts";
 
 /** A shared account of some system. Its secret is only ever shown by `/secret`. */
@@ -45,7 +46,7 @@ export type UpdateResource = z.output<typeof updateResourceSchema>;
 export const rotateSchema = z.strictObject({ secret: text(16_384).optional() });
 
 /** Where a page ends: name and id of its last entry. */
-const cursorSchema = z.tuple([line(200), z.uuid()]);
+const place = cursor(z.tuple([line(200), z.uuid()]));
 
 export const listQuerySchema = z.strictObject({
   name: line(200).optional().meta({ description: "Part of the name, upper or lower case" }),
@@ -56,32 +57,12 @@ export const listQuerySchema = z.strictObject({
     .meta({ description: "true: only those whose secret is due for rotation" }),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   /** `next` of the page before. */
-  after: z
-    .string()
-    .max(2000)
-    .transform((value, context) => {
-      const cursor = decodeCursor(value);
-      if (cursor === null) {
-        context.addIssue({ code: "custom", message: 'must be the "next" of the page before' });
-        return z.NEVER;
-      }
-      return cursor;
-    })
-    .optional(),
+  after: place.text.optional(),
 });
 export type ListQuery = z.output<typeof listQuerySchema>;
 
 export const idSchema = z.strictObject({ id: z.uuid() });
 
-export function encodeCursor(resource: Resource): string {
-  return Buffer.from(JSON.stringify([resource.name, resource.id])).toString("base64url");
-}
-
-function decodeCursor(value: string): z.output<typeof cursorSchema> | null {
-  try {
-    return cursorSchema.safeParse(JSON.parse(Buffer.from(value, "base64url").toString("utf8"))).data ?? null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
+export function encodeCursor({ name, id }: Resource): string {
+  return place.encode([name, id]);
 }

@@ -2,7 +2,7 @@ import type { PoolClient } from "pg";
 import type { Cipher } from "../crypto/cipher.ts";
 import type { Cluster } from "../databases/cluster.ts";
 import { databaseRole } from "../databases/view.ts";
-import { reencrypt } from "../resources/keys.ts";
+import { type Reencryption, reencrypt } from "../resources/keys.ts";
 import { dueCondition } from "../resources/store.ts";
 
 /** What a task works with. Its statements run on the writable database. */
@@ -78,12 +78,14 @@ export const tasks = {
     summary: "Seal secrets again that an older key seals",
     run: async ({ client, cipher }) => {
       let total = 0;
-      let part: { readonly reencrypted: number; readonly remaining: number };
+      let part: Reencryption;
       do {
         part = await inTransaction(client, () => reencrypt(client, cipher));
         total += part.reencrypted;
       } while (part.reencrypted > 0 && part.remaining > 0);
-      return { reencrypted: total, remaining: part.remaining };
+      const { remaining, damaged } = part;
+      if (damaged.length > 0) throw new Error(damagedText(total, damaged));
+      return { reencrypted: total, remaining };
     },
   },
   "clean-up": {
@@ -103,6 +105,16 @@ export const tasks = {
 
 export type TaskName = keyof typeof tasks;
 export const taskNames = Object.keys(tasks) as [TaskName, ...TaskName[]];
+
+/** The failure of a re-encryption that has sealed all it could. Names at most a few: the rest is asked for. */
+function damagedText(total: number, damaged: Reencryption["damaged"]): string {
+  const named = damaged.slice(0, namedAtMost).map(({ id }) => id);
+  const more = damaged.length > named.length ? ` and ${damaged.length - named.length} more` : "";
+  return (
+    `${damaged.length} secrets cannot be opened and keep their older key: ${named.join(", ")}${more}. ` +
+    `${total} others were sealed again. Replace their secrets, or delete them; until then the older key has to stay.`
+  );
+}
 
 /** Removes rows some at a time: of all at once a statement could take longer than it may, and never come to an end. */
 async function removeAll(client: PoolClient, table: string, condition: string): Promise<number> {

@@ -127,6 +127,16 @@ describe.sequential("the web pages of a deployment", { timeout: 120_000 }, () =>
     await verdict().getByText("promoted", { exact: true }).waitFor();
     await verdict().getByText("The read-only server is the acting primary.").waitFor();
     await tile("Read-only database").getByText("accepts writes").waitFor();
+    // The verdict on the way back, and each step of it, is that of the preview.
+    const preflight = page.getByRole("region", { name: "Preflight of restore" });
+    await preflight.getByText("can run, no write is lost").waitFor();
+    const { exitCode, all } = await transition(deployment, "restore", "BROWSER-2", "--dry-run");
+    const steps = [...String(all).matchAll(/^ +\d\. (.+) \[(.+)\]$/gm)].map(
+      ([, text, cost]) => `${text} (${cost})`,
+    );
+    expect([exitCode, steps.length]).toEqual([0, 2]);
+    expect(await preflight.locator("ol li").allInnerTexts()).toEqual(steps);
+    expect(await violationsOf(page)).toEqual([]);
     const restoring = transition(deployment, "restore", "BROWSER-2");
     await verdict().getByText("normal", { exact: true }).waitFor({ timeout: 60_000 });
     expect((await restoring).exitCode).toBe(0);

@@ -313,6 +313,46 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     expect(await violationsOf(page)).toEqual([]);
   });
 
+  test("one's own password is changed on its page, and the session goes on", async () => {
+    await page.getByRole("link", { name: "Account of ada" }).click();
+    const type = async (current: string, next: string, again = next) => {
+      await page.getByLabel("Current password").fill(current);
+      await page.getByLabel("New password (").fill(next);
+      await page.getByLabel("New password again").fill(again);
+      await page.keyboard.press("Enter");
+    };
+    await type("guessed", "correct horse battery");
+    await page.getByRole("alert").getByText("The current password is another one.").waitFor();
+    await type(password, "correct horse battery", "correct horse batteries");
+    await page.getByRole("alert").getByText("typed in two ways").waitFor();
+    expect(await violationsOf(page)).toEqual([]);
+    await type(password, "correct horse battery");
+    await page.getByRole("status").getByText("The password is changed.").waitFor();
+    const old = await primary.send("POST", "/api/session", { name: "ada", password }, { authorization: "" });
+    expect(old.status).toBe(401);
+    password = "correct horse battery";
+  });
+
+  test("a resource is deleted after a question, by keyboard, and the audit tells of it", async () => {
+    await page.getByRole("link", { name: "Resources" }).click();
+    await page.getByRole("button", { name: "Edit edge-switch-1" }).press("Enter");
+    const ask = page.getByRole("button", { name: "Delete", exact: true });
+    await ask.press("Enter");
+    expect(await page.getByRole("dialog").innerText()).toContain("Delete edge-switch-1?");
+    expect(await violationsOf(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    await ask.press("Enter");
+    await page.getByRole("button", { name: "Delete it" }).press("Enter");
+    await page.getByRole("status").getByText("edge-switch-1 is deleted.").waitFor();
+    await expect.poll(() => page.getByRole("rowheader").allInnerTexts()).toEqual(["core-router"]);
+    await expect.poll(() => page.evaluate("document.activeElement.textContent")).toBe("Resources");
+    const { items } = (await primary.send("GET", "/api/audit?operation=resource.delete")).body as {
+      items: object[];
+    };
+    expect(items).toMatchObject([{ actor: "ada", objectName: "edge-switch-1", outcome: "success" }]);
+  });
+
   test("the audit has a tab for each kind, and in each one for each server", async () => {
     await page.getByRole("link", { name: "Audit" }).click();
     await page.getByRole("cell", { name: "resource.reveal" }).first().waitFor();
@@ -342,10 +382,16 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     const size = { width: 390, height: 844 };
     const phone = await openPage(browser, primary, { viewport: size, colorScheme: "dark" });
     await phone.context().addCookies(cookies);
-    for (const path of ["/high-availability", "/resources", "/audit/user/secondary", "/transitions"]) {
+    for (const path of [
+      "/high-availability",
+      "/resources",
+      "/audit/user/secondary",
+      "/transitions",
+      "/account",
+    ]) {
       await visit(phone, path);
       await phone.getByRole("heading", { level: 1 }).waitFor();
-      await phone.locator("article, td, summary").first().waitFor();
+      await phone.locator("article, td, summary, form").first().waitFor();
       expect([path, await overflowOf(phone), await violationsOf(phone)]).toEqual([path, 0, []]);
     }
     await phone.context().close();
@@ -364,6 +410,10 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     const next = page.getByRole("region", { name: "What to do next" });
     expect(await next.innerText()).toMatch(
       /Do not promote by hand[\s\S]*pulumi config set transition promote/,
+    );
+    // How the shared database ended only its engine tells.
+    expect(await page.getByRole("region", { name: "Preflight of promote" }).innerText()).toMatch(
+      /cannot be said from here as observed at \d[\s\S]*whether shared runs[\s\S]*allowDataLoss[\s\S]*asks again/,
     );
     await page.reload();
     await inactiveIn("Shared database").waitFor();
@@ -393,6 +443,9 @@ describe.sequential("the web pages in a browser", { timeout: 90_000 }, () => {
     await page.getByRole("region", { name: "Verdict" }).getByText("promoted", { exact: true }).waitFor();
     const next = page.getByRole("region", { name: "What to do next" });
     await next.getByText(/pulumi config set transition restore/).waitFor();
+    const preflight = page.getByRole("region", { name: "Preflight of restore" });
+    await preflight.getByText("cannot be said from here").waitFor();
+    await preflight.getByText(/^whether shared runs/).waitFor();
   });
 
   test("a page that hears nothing says that it is old", async () => {

@@ -149,6 +149,24 @@ describe.sequential("accounts, roles, sessions and tokens", { timeout: 60_000 },
     const { items } = (await primary.send("GET", "/api/tokens", undefined, session)).body;
     expect(items).toMatchObject([{ name: "backup" }]);
     expect(JSON.stringify(items)).not.toContain("pgc_");
+    // More than were listed before there were pages, and many of one moment.
+    await world.postgres.sql(
+      "shared",
+      `insert into vault.tokens (id, account, name, hash)
+       select gen_random_uuid(), '${ids.olga}', 'many ' || n, sha256(n::text::bytea) from generate_series(1, 1200) n`,
+      "vault",
+    );
+    const names: string[] = [];
+    let after = "";
+    do {
+      const page = (await primary.send("GET", `/api/tokens?limit=200${after}`, undefined, session)).body;
+      names.push(...(page.items as { name: string }[]).map(({ name }) => name));
+      after = page.next === null ? "" : `&after=${page.next}`;
+    } while (after !== "");
+    expect([names.length, new Set(names).size, names[0]]).toEqual([1201, 1201, "backup"]);
+    const wrong = await primary.send("GET", "/api/tokens?after=x", undefined, session);
+    expect(wrong).toMatchObject({ status: 400, body: { errors: [{ field: "after" }] } });
+    await world.postgres.sql("shared", "delete from vault.tokens where name like 'many %'", "vault");
   });
 
   test("a changed password ends the other sessions, a disabled account all of them", async () => {

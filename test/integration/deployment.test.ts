@@ -1,9 +1,13 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { execa } from "execa";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import type { Status } from "../../core/status.ts";
 import { statusSchema } from "../../core/statusSchema.ts";
+import { projectFolder } from "../../scripts/setup/paths.ts";
+import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 
@@ -102,6 +106,26 @@ describe("a full deployment", () => {
       streaming: true,
     });
     expect(Date.now() - Date.parse(status.observedAt)).toBeLessThan(60_000);
+  });
+
+  it("is watched in the terminal: observed again and again, until it is interrupted", async () => {
+    const args = ["scripts/bootstrap.mjs", "scripts/status.ts", "--stack", deployment.stack];
+    const watching = execa(process.execPath, [...args, "--watch", "--json", "--interval", "1"], {
+      cwd: projectFolder,
+      env: deployment.environment,
+      extendEnv: false,
+      reject: false,
+    });
+    const seen: Status[] = [];
+    for await (const line of watching) {
+      seen.push(statusSchema.parse(JSON.parse(line)) as Status);
+      if (seen.length === 3) watching.kill("SIGINT");
+    }
+    expect(seen.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(seen.map(({ observedAt }) => observedAt)).size).toBe(seen.length);
+    // The same facts as on the page.
+    const page = JSON.parse((await nodes.request("gateway", "/api/high-availability")).body) as Overview;
+    expect(seen.at(-1)).toMatchObject({ phase: page.phase, summary: page.summary });
   });
 
   it("has nothing to do on a second up, and runs no command", async () => {

@@ -14,7 +14,7 @@ import { createAuthority } from "./serverPki.ts";
 
 /** What the databases would do. */
 export interface HttpServerParts {
-  readonly requestTimeoutSeconds?: number;
+  readonly requestTimeoutSeconds?: number | (() => number);
   /** Answers every read. */
   readonly read?: (work: (client: PoolClient) => Promise<unknown>) => Promise<unknown>;
   readonly writer?: Pick<Services["writer"], "run">;
@@ -77,12 +77,13 @@ export class HttpServer {
       health: () => ({ state: "read-write" }),
       monitor: parts.monitor,
     } as unknown as Services;
+    const { requestTimeoutSeconds: limit = 10 } = parts;
     const app = await createApp({
       certificate,
       key,
       server: "primary",
       trustedProxies: [],
-      requestTimeoutSeconds: parts.requestTimeoutSeconds ?? 10,
+      requestTimeoutSeconds: typeof limit === "function" ? limit : () => limit,
       log,
       pages: [],
       services: () => services,

@@ -235,6 +235,11 @@ describe("alerts", () => {
       { snmp: { adress: "10.0.0.9" } },
       /alerts\.snmp\.adress {2}is no setting of this project.*Did you mean "address"/,
     ],
+    [
+      { snmp: { address: "10.0.0.9", version: "v3", authenticationPassword: "short" } },
+      /alerts\.snmp\.user {2}is empty[\s\S]*authenticationPassword {2}has less than 8[\s\S]*encryptionPassword {2}has less/,
+    ],
+    [{ snmp: { user: "alerts" } }, /alerts\.snmp\.version {2}is v2c, but user/],
   ])("%j is refused", (alerts, message) => {
     expect(textOf(alerts)).toMatch(message);
   });
@@ -243,6 +248,7 @@ describe("alerts", () => {
     [{ webhook: { url: "hooks.example.com/SECRET" } }],
     [{ mail: { password: 4711 } }],
     [{ snmp: { community: ["SECRET"] } }],
+    [{ snmp: { version: "v3", encryptionPassword: "SECRET" } }],
     ["https://hooks.example.com/SECRET"],
   ])("%j is refused without telling what may be a secret", (alerts) => {
     const text = textOf(alerts);

@@ -163,7 +163,8 @@ describe("the secrets of a stack", () => {
 
   test("of alerts are not what every receiver has by itself", () => {
     expect(alertSecrets(alertSettingsSchema.parse({}))).toEqual([]);
-    expect(alertSecrets(alertSettingsSchema.parse({ snmp: { community: "mine" } }))).toEqual(["mine"]);
+    const snmp = { community: "mine", authenticationPassword: "signs", encryptionPassword: "hides" };
+    expect(alertSecrets(alertSettingsSchema.parse({ snmp }))).toEqual(["mine", "signs", "hides"]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { Redirect, Route, Switch } from "wouter";
 import { Frame } from "./frame.tsx";
+import { AccountPage } from "./pages/account.tsx";
 import { AuditPage } from "./pages/audit.tsx";
 import { HighAvailabilityPage } from "./pages/highAvailability.tsx";
 import { ResourcesPage } from "./pages/resources.tsx";
@@ -38,6 +39,9 @@ function Pages() {
         </Route>
         <Route path="/transitions">
           <TransitionsPage />
+        </Route>
+        <Route path="/account">
+          <AccountPage />
         </Route>
         <Route>
           <Redirect to="/high-availability" replace />

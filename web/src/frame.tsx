@@ -39,7 +39,10 @@ export function Frame({ children }: { readonly children: ReactNode }) {
           ))}
         </nav>
         <div className="who">
-          <span title={session?.account.role}>{session?.account.name}</span>
+          <Link href="/account" className="place" title={session?.account.role}>
+            <span className="hidden">Account of </span>
+            {session?.account.name}
+          </Link>
           <button type="button" className="quiet" onClick={() => void leave()}>
             Sign out
           </button>

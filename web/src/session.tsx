@@ -15,6 +15,8 @@ export interface SessionState {
   readonly problem: string | null;
   readonly signIn: (name: string, password: string) => Promise<void>;
   readonly signOut: () => Promise<void>;
+  /** The server has put another session in the place of this one. */
+  readonly renew: () => Promise<void>;
   /** The server says that nobody is signed in any more. */
   readonly ended: () => void;
 }
@@ -70,6 +72,7 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
         }
         accept(null);
       },
+      renew: async () => accept(await api<Session>("GET", sessionPath)),
       ended: () => accept(null),
     }),
     [session, problem, accept],

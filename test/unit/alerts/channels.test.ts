@@ -1,5 +1,6 @@
 import { createSocket } from "node:dgram";
 import { type AddressInfo, createServer } from "node:net";
+import { AuthProtocols, PrivProtocols, SecurityLevel } from "net-snmp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Notice, testNotice } from "../../../core/alerts/notice.ts";
 import { type AlertSettings, alertSettingsSchema } from "../../../core/alerts/settings.ts";
@@ -167,6 +168,47 @@ describe("each channel brings notices to a real receiver", () => {
     const nobody = channel({ snmp: { ...snmp, port: await freePort(), inform: true } });
     await expect(nobody.send(fired)).rejects.toThrow();
   }, 20_000);
+
+  test.each([
+    ["sha256", "aes"],
+    ["sha512", "aes256b"],
+    ["sha", "aes256r"],
+  ] as const)(
+    "an inform of version 3, signed by %s and encrypted by %s; nothing with a wrong password",
+    async (authentication, encryption) => {
+      const receiver = await opened(
+        trapReceiver(
+          {
+            ...{ name: "alerts", level: SecurityLevel.authPriv },
+            ...{ authProtocol: AuthProtocols[authentication], authKey: "signed by this" },
+            ...{ privProtocol: PrivProtocols[encryption], privKey: "encrypted by this" },
+          },
+          await freePort(),
+        ),
+      );
+      const snmp = {
+        ...{ address: "127.0.0.1", port: receiver.port, version: "v3", user: "alerts" },
+        ...{ authentication, authenticationPassword: "signed by this" },
+        ...{ encryption, encryptionPassword: "encrypted by this" },
+      };
+      await channel({ snmp }).send(fired);
+      await channel({ snmp }).send(recovered);
+      const own = "1.3.6.1.4.1.8072.9999.9999";
+      expect(receiver.received).toMatchObject([
+        { kind: "inform", objects: { [`${own}.1.2.0`]: fired.key, [`${own}.1.5.0`]: title } },
+        { kind: "inform", objects: { [`${own}.1.3.0`]: "recovered" } },
+      ]);
+      for (const wrong of [{ authenticationPassword: "signed by another" }, { user: "nobody" }]) {
+        const problem = await channel({ snmp: { ...snmp, ...wrong } })
+          .send(fired)
+          .then(String, String);
+        expect(problem).toMatch(/Error/);
+        expect(problem).not.toMatch(/ by /);
+      }
+      expect(receiver.received).toHaveLength(2);
+    },
+    40_000,
+  );
 
   test("where there is no way to the receiver, an error and not the end of the server", async () => {
     // The system refuses to connect to it, as it does where there is no route.

@@ -51,6 +51,44 @@ test("a change that is given up by its time limit may have been done, and says s
   ]);
 });
 
+test("the limit of a request follows the configuration: what waits longer by it is not given up earlier", async () => {
+  let limit = 1;
+  const slow = async () => {
+    await sleep(2500);
+    return { items: [], more: false };
+  };
+  await using server = await HttpServer.start({ requestTimeoutSeconds: () => limit, read: slow });
+  const list = async () => (await server.send("GET", "/api/resources")).status;
+  expect(await list()).toBe(503);
+  limit = 5;
+  expect(await list()).toBe(200);
+});
+
+test("also what comes before an operation is given up in time: a session that nobody can look up", async () => {
+  await using server = await HttpServer.start({
+    requestTimeoutSeconds: 0.2,
+    read: () => sleep(4000) as Promise<never>,
+  });
+  const { sessions } = server.services;
+  const cookie = `__Host-pg-continuity=${sessions.seal(sessions.begin(randomUUID(), 1, Date.now()))}`;
+  const { status, text } = await server.send("GET", "/api/resources", undefined, { ...nobody, cookie });
+  expect([status, JSON.parse(text).type]).toEqual([503, "urn:pg-continuity:problem:time-limit"]);
+});
+
+test("an account is not called as the deployment's own token is in the audit", async () => {
+  await using server = await HttpServer.start();
+  for (const [path, body] of [
+    ["/api/accounts", { name: "administrator", role: "viewer" }],
+    ["/api/setup", { name: "administrator" }],
+  ] as const) {
+    const { status, text } = await server.send("POST", path, body);
+    expect([status, JSON.parse(text).errors]).toEqual([
+      400,
+      [{ field: "name", message: expect.stringMatching(/must not be administrator: .*own token/) }],
+    ]);
+  }
+});
+
 test("an export may take longer than a request", async () => {
   const event = (page: number) => ({
     server: "primary",

@@ -23,7 +23,7 @@ import { transitionOperations } from "../../../server/http/transitionRoutes.ts";
 async function documentOfAll(): Promise<Record<string, unknown>> {
   const app = fastify() as unknown as App;
   await app.register(rateLimit, { global: false });
-  const api = new Operations(app, 30);
+  const api = new Operations(app, () => 30);
   const services = (): Services => {
     throw new Error("the document is made without any service");
   };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { emptyLedger } from "../../../core/alerts/ledger.ts";
 import { defaultAlerts } from "../../../core/alerts/settings.ts";
+import { known, unknown } from "../../../core/observation.ts";
 import { type DatabaseName, type ServerName, serverNames } from "../../../core/vocabulary.ts";
 import { choose } from "../../../server/databases/choose.ts";
 import type { DatabaseDetail } from "../../../server/databases/detail.ts";
@@ -26,6 +27,9 @@ const detail = (
   more: Partial<DatabaseDetail> = {},
 ): DatabaseDetail => ({
   ...{ name, inRecovery, lsn: "0/3000000", replayPaused: false, streaming: inRecovery, synchronous: false },
+  receivedLsn: inRecovery ? "0/3000000" : null,
+  logicalSlots: [],
+  intent: unknown("not asked"),
   ...{
     waitingCommits: 0,
     startedAt: time,
@@ -325,6 +329,86 @@ describe("the overview", () => {
     const transition = { holder: "pg-continuity promote CHG-1 ada@bridge", since: time };
     const details = new Map([["shared", detail("shared", false, { transition })] as const]);
     expect(overviewOf(seen({ details }))).toMatchObject({ phase: "promoting", transition });
+  });
+});
+
+describe("the preflight of what to do next", () => {
+  const told = (role: "primary" | "standby", upstream?: DatabaseName) =>
+    known({ version: 1 as const, role, upstream, transitionId: "CHG-1", writtenAt: time });
+  const follower = [{ name: "shared-database", state: "streaming", syncState: "async" }];
+  const promotedViews = [view("shared", true, 2), view("read-only", false, 2)];
+  const detailsWith = (shared: Partial<DatabaseDetail>, readOnly: Partial<DatabaseDetail> = {}) =>
+    new Map([
+      [
+        "shared",
+        detail("shared", true, {
+          ...{ intent: told("standby", "read-only"), senders: [], observedAt: now - 700 },
+          ...shared,
+        }),
+      ],
+      ["read-only", detail("read-only", false, { intent: told("primary"), senders: follower, ...readOnly })],
+    ] as const);
+  const preflightsOf = (input: Partial<OverviewInput> & { views: readonly DatabaseView[] }) =>
+    overviewOf(seen(input)).next?.steps.map(({ preflight }) => preflight) ?? [];
+
+  test("is that of a restore after a promote: what would be done, and how old the looks are", () => {
+    const [restore] = preflightsOf({ views: promotedViews, details: detailsWith({}) });
+    expect(restore).toMatchObject({
+      transition: "restore",
+      verdict: "can run",
+      observedAt: new Date(now - 700).toISOString(),
+      refused: [],
+      unseen: [],
+      steps: [{ cost: "writes wait", about: "0.3 s" }, { cost: "no downtime" }],
+    });
+  });
+
+  test.each<[what: string, Partial<DatabaseDetail>, RegExp]>([
+    ["replay is paused", { replayPaused: true }, /replay is paused.*pg_wal_replay_resume/],
+    ["it does not stream", { streaming: false }, /does not stream/],
+    ["a logical slot is not ready", {}, /slot orders is marked failover/],
+  ])("refuses with reason and way out: %s", (what, shared, words) => {
+    const orders = { name: "orders", failover: true, ready: false };
+    const readOnly = what.includes("slot") ? { logicalSlots: [orders] } : {};
+    const [restore] = preflightsOf({ views: promotedViews, details: detailsWith(shared, readOnly) });
+    expect(restore).toMatchObject({ verdict: "refused", steps: [] });
+    expect(restore?.refused.map(({ reason, remedy }) => `${reason}. ${remedy}`).join()).toMatch(words);
+  });
+
+  test("says nothing where a container decides, and what may stand against it", () => {
+    const views = [unreachable("shared", "connect ECONNREFUSED", now), view("read-only", true, 1)];
+    const replica = { intent: told("standby", "shared"), senders: [], streaming: false };
+    const details = new Map([["read-only", detail("read-only", true, replica)] as const]);
+    const [start, promote, accept] = preflightsOf({ views, details });
+    expect([start, accept]).toEqual([null, null]);
+    expect(promote).toMatchObject({
+      verdict: "unknown",
+      steps: [],
+      unseen: [expect.stringMatching(/^whether shared runs.*connect ECONNREFUSED/)],
+    });
+    expect(promote?.refused.map(({ remedy }) => remedy).join()).toContain("allowDataLoss CHG-NUMBER");
+  });
+
+  test("says nothing where this server may not ask what the planner needs", () => {
+    const unasked = { intent: unknown<never>("this server may not ask") };
+    const [restore] = preflightsOf({ views: promotedViews, details: detailsWith(unasked, unasked) });
+    expect(restore).toMatchObject({
+      verdict: "unknown",
+      unseen: [
+        "what shared was told to be (this server may not ask)",
+        "what read-only was told to be (this server may not ask)",
+      ],
+    });
+    const [blind] = preflightsOf({ views: promotedViews, details: detailsWith({}, { senders: null }) });
+    expect(blind?.verdict).toBe("unknown");
+  });
+
+  test("does not count a look from before the promotion", () => {
+    const [restore] = preflightsOf({
+      views: promotedViews,
+      details: detailsWith({ inRecovery: false }),
+    });
+    expect(restore).toMatchObject({ verdict: "unknown" });
   });
 });
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { plan } from "../../../core/transition/plan.ts";
 import { type Goal, type Step, transitions } from "../../../core/transition/step.ts";
+import { anyWorld, healthy } from "./anyWorld.ts";
 import {
   apply,
   byName,
@@ -9,7 +10,6 @@ import {
   isWritable,
   observeWorld,
   otherOf,
-  type SimulatedDatabase,
   streams,
   type World,
 } from "./world.ts";
@@ -20,39 +20,6 @@ const goals: fc.Arbitrary<Goal> = fc.record({
   allowDataLoss: fc.boolean(),
   primaryIsDown: fc.boolean(),
   keepDiverged: fc.boolean(),
-});
-
-function database(name: "shared" | "read-only"): fc.Arbitrary<SimulatedDatabase> {
-  const other = name === "shared" ? ("read-only" as const) : ("shared" as const);
-  return fc
-    .record({
-      container: fc.constantFrom(
-        "running" as const,
-        "running" as const,
-        "stopped" as const,
-        "missing" as const,
-      ),
-      reachable: fc.constantFrom(true, true, true, false),
-      postgres: fc.constantFrom("writable" as const, "standby" as const, "closed" as const, "hung" as const),
-      timeline: fc.integer({ min: 1, max: 4 }),
-      lsn: fc.integer({ min: 0x1000, max: 0x1010 }),
-      intentRole: fc.constantFrom("primary" as const, "standby" as const, "fenced" as const),
-      transitionId: fc.constantFrom("initial", "CHG-1", "CHG-2"),
-      cleanStop: fc.boolean(),
-      replayPaused: fc.constantFrom(false, false, false, true),
-      systemId: fc.constantFrom("7", "7", "7", "7", "8"),
-    })
-    .map((generated) => ({
-      ...generated,
-      name,
-      upstream: generated.intentRole === "standby" ? other : undefined,
-    }));
-}
-
-/** Any world at all, also ones that should never come about. */
-const anyWorld: fc.Arbitrary<World> = fc.record({
-  shared: database("shared"),
-  readOnly: database("read-only"),
 });
 
 /** Worlds that hold I1 already, as every world does that only ever saw this planner. */
@@ -261,22 +228,4 @@ function preconditionHolds(world: World, step: Step): boolean {
     case "record-intent":
       return byName(world, step.database).reachable && isWritable(byName(world, step.database));
   }
-}
-
-function healthy(writable: "shared" | "read-only"): World {
-  const make = (name: "shared" | "read-only"): SimulatedDatabase => ({
-    name,
-    container: "running",
-    reachable: true,
-    postgres: name === writable ? "writable" : "standby",
-    timeline: 2,
-    lsn: 0x1000,
-    intentRole: name === writable ? "primary" : "standby",
-    upstream: name === writable ? undefined : writable,
-    transitionId: "initial",
-    cleanStop: false,
-    replayPaused: false,
-    systemId: "7",
-  });
-  return { shared: make("shared"), readOnly: make("read-only") };
 }

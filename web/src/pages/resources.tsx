@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { Resource, resourcePageSchema, revealedSchema } from "../../../server/resources/schema.ts";
 import { api, Changes, messageOf } from "../api.ts";
 import { dateTime } from "../format.ts";
+import { Question } from "../parts/question.tsx";
 import { useMay } from "../session.tsx";
 import { useQuery } from "../useQuery.ts";
 
@@ -16,8 +17,11 @@ export function ResourcesPage() {
   const [editing, setEditing] = useState<Resource | "new" | null>(null);
   const mayWrite = useMay("resources.write");
   const opener = useRef<Element | null>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const [deleted, setDeleted] = useState<string | null>(null);
   const edit = (what: Resource | "new"): void => {
     opener.current = document.activeElement;
+    setDeleted(null);
     setEditing(what);
   };
   const query = new URLSearchParams({ ...(search && { search }), ...(after !== null && { after }) });
@@ -28,7 +32,9 @@ export function ResourcesPage() {
 
   return (
     <>
-      <h1>Resources</h1>
+      <h1 ref={heading} tabIndex={-1}>
+        Resources
+      </h1>
       <div className="row">
         <label>
           Search
@@ -61,8 +67,16 @@ export function ResourcesPage() {
             reload();
             requestAnimationFrame(() => opener.current instanceof HTMLElement && opener.current.focus());
           }}
+          gone={(name) => {
+            setEditing(null);
+            setDeleted(name);
+            reload();
+            // The button that opened it goes with its row.
+            requestAnimationFrame(() => heading.current?.focus());
+          }}
         />
       )}
+      <p role="status">{deleted !== null && `${deleted} is deleted.`}</p>
       {data !== null && <List page={data} edit={mayWrite ? edit : null} />}
       {data !== null && (
         <div className="row">
@@ -152,17 +166,30 @@ function Secret({ resource }: { readonly resource: Resource }) {
   );
 }
 
-function Editor({ resource, done }: { readonly resource: Resource | null; readonly done: () => void }) {
+function Editor({
+  resource,
+  done,
+  gone,
+}: {
+  readonly resource: Resource | null;
+  readonly done: () => void;
+  /** It was deleted. */
+  readonly gone: (name: string) => void;
+}) {
   const [problem, setProblem] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [changes] = useState(() => new Changes());
-  const question = useRef<HTMLDialogElement>(null);
-  const act = async (...[method, path, body]: Parameters<Changes["send"]>): Promise<void> => {
+  const replacing = useRef<HTMLDialogElement>(null);
+  const deleting = useRef<HTMLDialogElement>(null);
+  const act = async (
+    [method, path, body]: Parameters<Changes["send"]>,
+    then: () => void = done,
+  ): Promise<void> => {
     setBusy(true);
     setProblem(null);
     try {
       await changes.send(method, path, body);
-      done();
+      then();
     } catch (error) {
       setProblem(messageOf(error));
       setBusy(false);
@@ -176,8 +203,8 @@ function Editor({ resource, done }: { readonly resource: Resource | null; readon
     const rotateEveryDays = days === "" ? null : Number(days);
     const common = { name: text("name"), account: text("account"), rotateEveryDays };
     void (resource === null
-      ? act("POST", "/api/resources", { ...common, secret: text("secret") })
-      : act("PATCH", `/api/resources/${resource.id}`, common));
+      ? act(["POST", "/api/resources", { ...common, secret: text("secret") }])
+      : act(["PATCH", `/api/resources/${resource.id}`, common]));
   };
   return (
     <form className="card form" onSubmit={submit} aria-labelledby="editor">
@@ -217,39 +244,48 @@ function Editor({ resource, done }: { readonly resource: Resource | null; readon
           Save
         </button>
         {resource !== null && (
-          <button
-            type="button"
-            className="quiet"
-            disabled={isBusy}
-            onClick={() => question.current?.showModal()}
-          >
-            Replace the secret by a new one
-          </button>
+          <>
+            <button
+              type="button"
+              className="quiet"
+              disabled={isBusy}
+              onClick={() => replacing.current?.showModal()}
+            >
+              Replace the secret by a new one
+            </button>
+            <button
+              type="button"
+              className="quiet"
+              disabled={isBusy}
+              onClick={() => deleting.current?.showModal()}
+            >
+              Delete
+            </button>
+          </>
         )}
         <button type="button" className="quiet" onClick={done}>
           Cancel
         </button>
       </div>
       {resource !== null && (
-        <dialog ref={question} className="card" aria-labelledby="question">
-          <p id="question">
-            Replace the secret of {resource.name}? The one it has now is lost: nobody can reveal it any more.
-          </p>
-          <div className="row">
-            <button type="button" className="quiet" onClick={() => question.current?.close()}>
-              Keep it
-            </button>
-            <button
-              type="button"
-              onClick={() => {
-                question.current?.close();
-                void act("POST", `/api/resources/${resource.id}/rotate`, {});
-              }}
-            >
-              Replace it
-            </button>
-          </div>
-        </dialog>
+        <>
+          <Question
+            dialog={replacing}
+            text={`Replace the secret of ${resource.name}? The one it has now is lost: nobody can reveal it any more.`}
+            keep="Keep it"
+            act="Replace it"
+            onAct={() => void act(["POST", `/api/resources/${resource.id}/rotate`, {}])}
+          />
+          <Question
+            dialog={deleting}
+            text={`Delete ${resource.name}? Its secret is deleted with it: nobody can reveal it any more.`}
+            keep="Keep it"
+            act="Delete it"
+            onAct={() =>
+              void act(["DELETE", `/api/resources/${resource.id}`, undefined], () => gone(resource.name))
+            }
+          />
+        </>
       )}
     </form>
   );

@@ -1,4 +1,5 @@
 import type { Overview } from "../../../server/overview/schema.ts";
+import { Preflight } from "./preflight.tsx";
 
 /** What a person does next, with the commands to type, and what must not be done. */
 export function Next({ next }: { readonly next: NonNullable<Overview["next"]> }) {
@@ -11,10 +12,11 @@ export function Next({ next }: { readonly next: NonNullable<Overview["next"]> })
         </p>
       ))}
       <ol className="steps">
-        {next.steps.map(({ text, commands }) => (
+        {next.steps.map(({ text, commands, preflight }) => (
           <li key={text}>
             {text}
             <pre>{commands.join("\n")}</pre>
+            {preflight !== null && <Preflight preflight={preflight} />}
           </li>
         ))}
       </ol>
