@@ -97,7 +97,7 @@ function containerEffect({ action, because, node }: Change): Effect {
   const keeps = node?.endsWith("-database") ? "; its data stays in its volume" : "";
   switch (action) {
     case "created":
-      return { text: "a new node", risk: "low" };
+      return { text: node === "backup" ? "makes backups; nobody connects to it" : "a new node", risk: "low" };
     case "replaced":
       return { text: `stopped in order and made anew (${because.join(", ")})${keeps}`, risk: "medium" };
     case "deleted":
@@ -121,7 +121,8 @@ function containerEffect({ action, because, node }: Change): Effect {
 
 function dataVolumeEffect(change: Change, context: EffectContext): Effect {
   const { action, node, isRetained, name, because } = change;
-  if (action === "created") return { text: "empty, to be filled", risk: "low" };
+  if (action === "created")
+    return { text: node === "backup" ? "the backups lie in it" : "empty, to be filled", risk: "low" };
   if (action === "updated in place") return { text: "its data stays", risk: "low" };
   // By the same name the engine gives the volume that is there.
   if (isRetained && !because.some((property) => ["name", "driver", "driverOpts"].includes(property)))
