@@ -1,5 +1,6 @@
-import { type BackupLogin, backupRole } from "../backups/statements.ts";
+import { backupRole } from "../backups/statements.ts";
 import { applicationDatabase, type BackupNode, endpoint, type Topology } from "../topology.ts";
+import type { BackupLogin } from "./backupRole.ts";
 import type { ConfigurationFile } from "./files.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { effectiveAlerts, isDefault } from "../alerts/settings.ts";
-import type { BackupLogin } from "../backups/statements.ts";
 import type { Credentials, KeyPair } from "../credentials.ts";
 import { gatewayToken } from "../gatewayToken.ts";
 import { applicationFiles, applicationSecrets } from "../ownApplication.ts";
 import type { Settings } from "../settings.ts";
 import type { AnyNode, DatabaseNode, ServerNode, Topology } from "../topology.ts";
+import type { BackupLogin } from "./backupRole.ts";
 import { renderDatabaseNode } from "./databaseNode.ts";
 import type { ConfigurationFile } from "./files.ts";
 import {

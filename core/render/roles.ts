@@ -1,13 +1,8 @@
-import {
-  type BackupLogin,
-  backupRoleStatements,
-  backupSchema,
-  withoutBackups,
-} from "../backups/statements.ts";
 import type { Credentials } from "../credentials.ts";
 import type { ApplicationSecrets } from "../ownApplication.ts";
 import { applicationDatabase, ownDatabase } from "../topology.ts";
 import { type DatabaseRole, databaseRoles, transitionLockKey } from "../vocabulary.ts";
+import { type BackupLogin, backupRoleStatements, backupSchema, withoutBackups } from "./backupRole.ts";
 import { scramVerifier } from "./scram.ts";
 
 /** What each role may do beyond logging in. Attributes of ALTER ROLE. */
