@@ -161,26 +161,3 @@ give_up() {
   rm -rf "$backups_folder/$making.partial" "$backups_folder/$making.json"
   record_failure "$making" "interrupted: its container was stopped"
 }
-
-# Puts a verified copy of a backup where a database node has its data, from /backups. What is there stays, under another
-# name.
-#   put_backup NAME
-put_backup() {
-  local source=/backups/backups/$1 aside
-  if [ ! -s "$source/backup_manifest" ]; then
-    echo "there is no backup named $1. There are: $(cd /backups/backups 2>/dev/null && echo *.json | sed 's/\.json//g')" >&2
-    return 1
-  fi
-  pg_verifybackup --quiet "$source" || return 1
-  rm -rf "$data_folder.incoming"
-  cp -a "$source" "$data_folder.incoming" || return 1
-  sync -f "$data_folder.incoming"
-  if [ -e "$data_folder" ]; then
-    aside=$data_folder.before-$(date -u +%Y%m%dT%H%M%SZ)
-    mv "$data_folder" "$aside"
-    echo "what was there is kept in $aside"
-  fi
-  mv "$data_folder.incoming" "$data_folder"
-  sync -f "$(dirname "$data_folder")"
-  echo "backup $1 is in $data_folder"
-}
