@@ -29,14 +29,14 @@ export const backupSchema: readonly string[] = [
   "CREATE TABLE IF NOT EXISTS continuity.backup (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, requested_at timestamptz NOT NULL DEFAULT clock_timestamp(), requested_by text NOT NULL, state text NOT NULL DEFAULT 'requested' CHECK (state IN ('requested', 'running', 'good', 'failed', 'removed')), name text UNIQUE, started_at timestamptz, ended_at timestamptz, bytes bigint, timeline int, start_lsn pg_lsn, stop_lsn pg_lsn, error text);",
   "CREATE UNIQUE INDEX IF NOT EXISTS backup_pending ON continuity.backup ((true)) WHERE state IN ('requested', 'running');",
   // Since when: their age counts from here until there is one.
-  "CREATE TABLE IF NOT EXISTS continuity.backup_since (only boolean PRIMARY KEY DEFAULT true CHECK (only), since timestamptz NOT NULL DEFAULT clock_timestamp());",
+  "CREATE TABLE IF NOT EXISTS continuity.backup_since (single boolean PRIMARY KEY DEFAULT true CHECK (single), since timestamptz NOT NULL DEFAULT clock_timestamp());",
   "INSERT INTO continuity.backup_since DEFAULT VALUES ON CONFLICT DO NOTHING;",
   "GRANT SELECT ON continuity.backup, continuity.backup_since TO application, monitoring, operator;",
   "GRANT INSERT (requested_by) ON continuity.backup TO application, operator;",
   `GRANT USAGE ON SCHEMA continuity TO ${backupRole};`,
   `GRANT SELECT, INSERT, UPDATE ON continuity.backup TO ${backupRole};`,
   // How much there is to copy: of databases that it may not connect to, a role is told nothing.
-  "CREATE OR REPLACE FUNCTION continuity.data_bytes() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog RETURN (SELECT sum(pg_database_size(oid)) FROM pg_database);",
+  "CREATE OR REPLACE FUNCTION continuity.data_bytes() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog RETURN (SELECT sum(pg_database_size(oid))::bigint FROM pg_database);",
   "REVOKE EXECUTE ON FUNCTION continuity.data_bytes() FROM PUBLIC;",
   `GRANT EXECUTE ON FUNCTION continuity.data_bytes() TO ${backupRole};`,
 ];

@@ -8,7 +8,7 @@ import { secretsOf } from "../support/secrets.ts";
 const folder = "/var/lib/postgresql/backups";
 
 // One story, told in order: turned on, made, restored, interrupted, turned off.
-describe.sequential("backups of a running deployment", () => {
+describe.sequential("backups of a running deployment", { timeout: 120_000 }, () => {
   let deployment: Deployment;
   let nodes: Nodes;
 
@@ -54,9 +54,10 @@ describe.sequential("backups of a running deployment", () => {
     deployment.configure({ backups: { schedule: "0 2 * * *", keep: 2 } });
     const preview = await deployment.script("scripts/preview.ts", ["--json"]);
     const report = JSON.parse(preview.stdout);
-    expect(report).toMatchObject({ verdict: "changes", risk: "low", writes: { stops: false } });
+    expect(report).toMatchObject({ verdict: "changes", risk: "low", interruptions: { writes: { stops: false } } });
     expect(preview.stdout).toContain("makes backups; nobody connects to it");
-    expect((await deployment.up()).exitCode).toBe(0);
+    const { exitCode, all } = await deployment.up();
+    if (exitCode !== 0) throw new Error(all);
     await deployment.reread();
     nodes = await Nodes.of(deployment);
     expect(await nodes.starts()).toEqual(before);

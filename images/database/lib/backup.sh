@@ -5,6 +5,7 @@
 # shellcheck shell=bash
 
 backups_folder=/var/lib/postgresql/backups
+record_sql=/usr/local/lib/pg-continuity/backup-record.sql
 errors_file=/tmp/backup.errors
 # The backup that is being made.
 making=
@@ -45,27 +46,16 @@ on_disk() {
   done | jq -cs .
 }
 
-# Brings the record to what is on the disk: good is what is there, and nothing else.
+# Brings the record to what is on the disk: good is what is there, and nothing else. What is not known, because a record
+# from before was restored, is put on it again.
 reconcile() {
-  sql -v disk="$(on_disk)" <<'SQL'
-BEGIN;
-INSERT INTO continuity.backup AS known (requested_by, state, name, started_at, ended_at, bytes, timeline, start_lsn, stop_lsn)
-  SELECT 'found on the disk', 'good', name, "startedAt", "endedAt", bytes, timeline, "startLsn", "stopLsn"
-  FROM jsonb_to_recordset(:'disk'::jsonb) AS disk(name text, "startedAt" timestamptz, "endedAt" timestamptz, bytes bigint,
-    timeline int, "startLsn" pg_lsn, "stopLsn" pg_lsn)
-  ON CONFLICT (name) DO UPDATE SET state = 'good', started_at = excluded.started_at, ended_at = excluded.ended_at,
-    bytes = excluded.bytes, timeline = excluded.timeline, start_lsn = excluded.start_lsn, stop_lsn = excluded.stop_lsn, error = NULL
-    WHERE known.state <> 'good';
-UPDATE continuity.backup SET state = 'removed'
-  WHERE state = 'good' AND NOT EXISTS (SELECT FROM jsonb_array_elements(:'disk'::jsonb) one WHERE one ->> 'name' = backup.name);
-COMMIT;
-SQL
+  sql -v disk="$(on_disk)" -f "$record_sql"
 }
 
-# Takes the oldest request and prints the name of its backup; nothing where there is none. What still counts as running
-# then is made by nobody: this is the only one who makes any.
+# Brings the record to what is on the disk, then takes the oldest request and prints the name of its backup; nothing where
+# there is none. What still counts as running then is made by nobody: this is the only one who makes any.
 next_request() {
-  sql -v stamp="$(date -u +%Y%m%dT%H%M%SZ)" <<'SQL'
+  sql -v disk="$(on_disk)" -v stamp="$(date -u +%Y%m%dT%H%M%SZ)" -f "$record_sql" -f - <<'SQL'
 UPDATE continuity.backup SET state = 'failed', ended_at = clock_timestamp(), error = 'interrupted: its container ended meanwhile'
   WHERE state = 'running';
 UPDATE continuity.backup SET state = 'running', started_at = clock_timestamp(), name = :'stamp' || '-' || id
