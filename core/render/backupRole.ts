@@ -41,5 +41,13 @@ export const backupSchema: readonly string[] = [
   `GRANT EXECUTE ON FUNCTION continuity.data_bytes() TO ${backupRole};`,
 ];
 
-/** Where none are made any more: the record stays, their age is nobody's matter, and pg_hba lets the role in no more. */
-export const withoutBackups: readonly string[] = ["DROP TABLE IF EXISTS continuity.backup_since;"];
+const wereOn = "to_regclass('continuity.backup_since') IS NOT NULL";
+
+/** Where none are made any more: the record stays, the role goes. A role of that name that is somebody else's is left alone. */
+export const withoutBackups: readonly string[] = [
+  ...[`DROP OWNED BY ${backupRole}`, `DROP ROLE ${backupRole}`].map(
+    (statement) =>
+      `SELECT '${statement}' WHERE ${wereOn} AND EXISTS (SELECT FROM pg_roles WHERE rolname = '${backupRole}') \\gexec`,
+  ),
+  "DROP TABLE IF EXISTS continuity.backup_since;",
+];
