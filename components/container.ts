@@ -2,7 +2,7 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { containerLimits } from "../core/resourceLimits.ts";
 import {
-  type AnyNode,
+  type ContainerNode,
   dataVolumeName,
   formerResourceName,
   isInEveryModel,
@@ -36,6 +36,8 @@ export interface ContainerSpec {
   readonly after: readonly pulumi.Resource[];
   /** What is not of this project: an image that somebody else has made, and how it is run. */
   readonly foreign?: ForeignSpec;
+  /** Instead of the image's own. */
+  readonly entrypoint?: string;
 }
 
 /** How an image is run that this project has not made. */
@@ -52,14 +54,14 @@ export interface ForeignSpec {
 }
 
 /** The resources of the node's host; a node without one is a mistake in the topology. */
-export function hostOf(context: DeploymentContext, node: AnyNode): HostResources {
+export function hostOf(context: DeploymentContext, node: ContainerNode): HostResources {
   const host = context.hosts.get(node.host.name);
   if (!host) throw new Error(`${node.node}: no resources for host ${node.host.name}`);
   return host;
 }
 
 /** The logical name of a node's resources (`core/topology.ts`). */
-export function resourceName(context: DeploymentContext, node: AnyNode): string {
+export function resourceName(context: DeploymentContext, node: ContainerNode): string {
   return nameInPulumi(context.topology, node);
 }
 
@@ -71,7 +73,7 @@ export function resourceName(context: DeploymentContext, node: AnyNode): string 
  */
 export function alsoKnownAs(
   context: DeploymentContext,
-  node: AnyNode,
+  node: ContainerNode,
   nameOf: (name: string) => string,
 ): Pick<pulumi.ResourceOptions, "aliases"> {
   const former = formerResourceName(context.topology, node);
@@ -81,7 +83,7 @@ export function alsoKnownAs(
 /** The volume with a node's configuration and memory. */
 export function createStateVolume(
   context: DeploymentContext,
-  node: AnyNode,
+  node: ContainerNode,
   parent: pulumi.Resource,
 ): docker.Volume {
   return createVolume(context, node, node.stateVolume, "state", parent);
@@ -97,7 +99,7 @@ export function createStateVolume(
  */
 export function createVolume(
   context: DeploymentContext,
-  node: AnyNode,
+  node: ContainerNode,
   physicalName: string,
   part: string,
   parent: pulumi.Resource,
@@ -124,7 +126,7 @@ export function createVolume(
 /** What keeps a volume from being lost: nothing can delete it, or Pulumi only forgets it. */
 function volumeKeeping(
   { topology, settings }: DeploymentContext,
-  node: AnyNode,
+  node: ContainerNode,
   part: string,
 ): Pick<pulumi.CustomResourceOptions, "protect" | "retainOnDelete"> {
   if (node.kind === "application") return {};
@@ -146,13 +148,13 @@ function volumeKeeping(
  */
 export function createContainer(
   context: DeploymentContext,
-  node: AnyNode,
+  node: ContainerNode,
   spec: ContainerSpec,
   parent: pulumi.Resource,
 ): docker.Container {
   const { provider, network } = hostOf(context, node);
   const { image, build } = imageOf(context, node, spec);
-  const limits = containerLimits(context.settings.resources[node.kind]);
+  const limits = containerLimits(node.kind === "backup" ? {} : context.settings.resources[node.kind]);
   return new docker.Container(
     resourceName(context, node),
     {
@@ -195,6 +197,7 @@ export function createContainer(
         ...(spec.foreign ? [{ label: "pg-continuity.files", value: spec.foreign.fingerprint }] : []),
       ],
       ...(spec.foreign ? foreignOptions(spec.foreign) : {}),
+      ...(spec.entrypoint === undefined ? {} : { entrypoints: [spec.entrypoint] }),
     },
     {
       parent,
@@ -210,12 +213,14 @@ export function createContainer(
 /** The image of a node, and what has to be done before it is there. */
 function imageOf(
   context: DeploymentContext,
-  node: AnyNode,
+  node: ContainerNode,
   { foreign }: ContainerSpec,
 ): { readonly image: string; readonly build: readonly pulumi.Resource[] } {
   if (foreign) return { image: foreign.image, build: [] };
-  const image = context.images.get(`${node.kind}@${node.host.name}`);
-  if (!image) throw new Error(`${node.node}: no image for ${node.kind} on host ${node.host.name}`);
+  // What copies a database is a part of it.
+  const kind = node.kind === "backup" ? "database" : node.kind;
+  const image = context.images.get(`${kind}@${node.host.name}`);
+  if (!image) throw new Error(`${node.node}: no image for ${kind} on host ${node.host.name}`);
   return { image: image.image, build: [image.build] };
 }
 

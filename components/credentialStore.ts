@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { backupRole } from "../core/backups/statements.ts";
 import type { Accepted, Credentials, KeyPair } from "../core/credentials.ts";
 import { createAuthority, crossSign, issueCertificate, randomSecret } from "../core/pki.ts";
 import type { Generations } from "../core/rotation.ts";
@@ -34,6 +35,8 @@ interface Login {
 export class CredentialStore extends pulumi.ComponentResource {
   /** All credentials but the certificates of the nodes; secret. */
   readonly all: pulumi.Output<Credentials>;
+  /** Of the role that makes backups, where the stack makes any; secret. */
+  readonly backup: pulumi.Output<Login | undefined>;
   readonly #order: pulumi.Resource;
   readonly #certificates: ReadonlyMap<string, pulumi.Output<KeyPair>>;
 
@@ -47,14 +50,13 @@ export class CredentialStore extends pulumi.ComponentResource {
     const logins = forEachRole((role) =>
       together(
         forEachGeneration(passwords, (generation) =>
-          this.#keep<Login>(
-            `${name}-login-${role}${suffix(generation)}`,
-            { password: randomSecret(), salt: toBase64(randomSecret(), 16) },
-            { protect: generation === passwords[0] },
-          ),
+          this.#keep<Login>(`${name}-login-${role}${suffix(generation)}`, newLogin(), {
+            protect: generation === passwords[0],
+          }),
         ),
       ),
     );
+    this.backup = topology.backup ? this.#backupLogin(name, passwords) : pulumi.output(undefined);
     const encryptionKeys = this.#encryptionKeys(name, key);
     const adminTokens = together(
       forEachGeneration(token, (generation) =>
@@ -106,6 +108,13 @@ export class CredentialStore extends pulumi.ComponentResource {
     return certificate;
   }
 
+  /** The one in use. It leaves the stack with the backups, and so is not protected: the next one does as well. */
+  #backupLogin(name: string, generations: Generations): pulumi.Output<Login> {
+    return forEachGeneration(generations, (generation) =>
+      this.#keep<Login>(`${name}-login-${backupRole}${suffix(generation)}`, newLogin(), {}),
+    )[0];
+  }
+
   /** Keys that are accepted no more stay in the state: what is read from an old backup is encrypted with one of them. */
   #encryptionKeys(name: string, generations: Generations): Accepted<pulumi.Output<string>> {
     const all = Array.from({ length: Math.max(...generations) }, (_, index) =>
@@ -148,6 +157,10 @@ export class CredentialStore extends pulumi.ComponentResource {
     );
     return pulumi.secret(stash.output) as pulumi.Output<T>;
   }
+}
+
+function newLogin(): Login {
+  return { password: randomSecret(), salt: toBase64(randomSecret(), 16) };
 }
 
 /** The first generation has the plain name. */

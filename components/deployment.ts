@@ -3,6 +3,7 @@ import { type ImageKind, imageSources } from "../core/imageSources.ts";
 import type { Settings } from "../core/settings.ts";
 import type { DatabaseNode, ServerNode, Topology } from "../core/topology.ts";
 import type { DatabaseName, ServerName } from "../core/vocabulary.ts";
+import { Backup } from "./backup.ts";
 import { type DeploymentContext, DockerHosts } from "./context.ts";
 import { checkKeys } from "./credentialChecks.ts";
 import { CredentialStore } from "./credentialStore.ts";
@@ -101,6 +102,13 @@ export class Deployment extends pulumi.ComponentResource {
     const gateway = new Gateway("gateway", { context, after: previous }, child);
     parts.push(gateway);
     this.#createApplications(context, [...databases, applied, gateway]);
+    // A database that knows its role lets it in.
+    if (topology.backup)
+      new Backup(
+        "backup",
+        { context, backup: topology.backup },
+        { ...child, dependsOn: [...databases, applied] },
+      );
     const credentials = this.credentials;
     const era = settings.synchronous ? synchronous?.era : undefined;
     new Transition("transition", { topology, settings, credentials, era }, { ...child, dependsOn: parts });

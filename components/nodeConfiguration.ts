@@ -2,9 +2,17 @@ import { createHash } from "node:crypto";
 import * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { renderBackup } from "../core/render/backup.ts";
 import type { ConfigurationFile } from "../core/render/files.ts";
 import { fingerprint, renderNode } from "../core/render/node.ts";
-import type { AnyNode, DatabaseNode, GatewayNode, ServerNode } from "../core/topology.ts";
+import type {
+  AnyNode,
+  BackupNode,
+  ContainerNode,
+  DatabaseNode,
+  GatewayNode,
+  ServerNode,
+} from "../core/topology.ts";
 import { alsoKnownAs, resourceName } from "./container.ts";
 import type { DeploymentContext } from "./context.ts";
 import { runScript } from "./script.ts";
@@ -16,7 +24,7 @@ import { runScript } from "./script.ts";
  */
 export function configureNode(
   context: DeploymentContext,
-  node: DatabaseNode | ServerNode | GatewayNode,
+  node: DatabaseNode | ServerNode | GatewayNode | BackupNode,
   container: docker.Container,
   parent: pulumi.Resource,
 ): command.local.Command {
@@ -47,12 +55,30 @@ export function configureNode(
 
 /** A node's configuration; secret. */
 export function filesOf(
-  { topology, settings, credentials }: DeploymentContext,
-  node: AnyNode,
+  context: DeploymentContext,
+  node: ContainerNode,
 ): pulumi.Output<readonly ConfigurationFile[]> {
+  return node.kind === "backup" ? backupFiles(context, node) : nodeFiles(context, node);
+}
+
+function nodeFiles({ topology, settings, credentials }: DeploymentContext, node: AnyNode) {
   return pulumi
-    .all([credentials.all, credentials.certificate(node.node)])
-    .apply(([all, certificate]) => renderNode(node, { topology, settings, credentials: all, certificate }));
+    .all([
+      credentials.all,
+      credentials.certificate(node.node),
+      // Only databases know of it: nobody else is delivered anything anew because of it.
+      node.kind === "database" ? credentials.backup : undefined,
+    ])
+    .apply(([all, certificate, backup]) =>
+      renderNode(node, { topology, settings, credentials: all, certificate, backup }),
+    );
+}
+
+function backupFiles({ topology, credentials }: DeploymentContext, node: BackupNode) {
+  return pulumi.all([credentials.all, credentials.backup]).apply(([{ caCertificate }, login]) => {
+    if (!login) throw new Error("backups without a login: the credential store makes one with the settings");
+    return renderBackup(topology, node, { login, caCertificate });
+  });
 }
 
 /** What may be seen of files: a name for all of them, and a hash of each that is too short to tell anything. */

@@ -8,6 +8,7 @@ export const imageSources = {
     "server",
     "web",
     "core/alerts",
+    "core/backups",
     "core/causes",
     "core/gatewayToken.ts",
     "core/intent.ts",

@@ -1,5 +1,5 @@
 import type { Problem } from "./problems.ts";
-import { allNodes, type Host, type Topology } from "./topology.ts";
+import { allContainers, type Host, type Topology } from "./topology.ts";
 
 /** Something that an engine has, as far as its name goes. */
 export interface Named {
@@ -13,13 +13,13 @@ export interface Named {
  * Docker would take it as it is, with somebody else's data.
  */
 export function nameCollisions(topology: Topology, host: Host, found: readonly Named[]): readonly Problem[] {
-  const nodes = allNodes(topology).filter((node) => node.host.name === host.name);
+  const nodes = allContainers(topology).filter((node) => node.host.name === host.name);
   const wanted = new Set([
     `network ${host.network}`,
     ...nodes.flatMap((node) => [
       `container ${node.containerName}`,
       `volume ${node.stateVolume}`,
-      ...(node.kind === "database" ? [`volume ${node.dataVolume}`] : []),
+      ...(node.kind === "database" || node.kind === "backup" ? [`volume ${node.dataVolume}`] : []),
     ]),
   ]);
   return found

@@ -1,4 +1,5 @@
 import type { Override } from "./autoConf.ts";
+import type { BackupRecord } from "./backups/record.ts";
 import type { Intent } from "./intent.ts";
 import type { DatabaseName, ServerName } from "./vocabulary.ts";
 
@@ -186,6 +187,12 @@ export interface ApplicationObservation {
   readonly health: Observed<ApplicationHealth>;
 }
 
+/** The container that makes backups, and what the database has of them on record. */
+export interface BackupObservation {
+  readonly container: Observed<ContainerObservation>;
+  readonly record: Observed<BackupRecord>;
+}
+
 /** One round of observations of a whole deployment. */
 export interface Observation {
   readonly observedAt: string;
@@ -194,6 +201,8 @@ export interface Observation {
   readonly applications: readonly ApplicationObservation[];
   readonly gateway: Observed<ContainerObservation>;
   readonly networks: readonly NetworkObservation[];
+  /** Null where none are made, or nobody has asked. */
+  readonly backup: BackupObservation | null;
   /** Of every node by its name, and of the authority that is in use (`authority`). Empty where they were not asked for. */
   readonly certificates: readonly {
     readonly of: string;

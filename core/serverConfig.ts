@@ -97,6 +97,10 @@ export const serverConfigSchema = z.strictObject({
   auditRetentionDays: z.number().int().min(30).max(36_500).default(400),
   /** When people are told of something, and how (`core/alerts/settings.ts`); it may hold secrets. */
   alertsFile: z.string().optional(),
+  /** When a backup is asked for, and how old the newest good one may be; none are made without. */
+  backups: z
+    .strictObject({ schedule: z.string().min(1), alertAfterHours: z.number().int().min(1) })
+    .optional(),
   /** How long a request waits for a writable database before it is answered 503. */
   writeHoldSeconds: z.number().min(0).default(5),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),

@@ -2,6 +2,7 @@ import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { alertProblems, alertSettingsSchema, mayHoldSecret } from "./alerts/settings.ts";
 import { applicationProblems, applicationSchema } from "./applicationSettings.ts";
+import { backupSettingsSchema } from "./backups/settings.ts";
 import { gatewayAddressOf, hostProblems } from "./hostRules.ts";
 import { ownCertificateProblems } from "./ownCertificate.ts";
 import { parameterProblem } from "./parameterCatalogue.ts";
@@ -106,6 +107,7 @@ export const settingsSchema = z.strictObject({
       "is no data volume (shared-database-data, read-only-database-data; with several hosts NODE-on-HOST-data)",
     )
     .default(""),
+  backups: backupSettingsSchema.prefault({}),
   alerts: alertSettingsSchema.prefault({}),
   credentials: z
     .strictObject({ passwords: generations, certificates: generations, key: generations, token: generations })

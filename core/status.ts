@@ -1,3 +1,4 @@
+import { type BackupStatus, backupFindings, backupStatus } from "./backupStatus.ts";
 import { type CertificateStatus, certificateFindings, certificateStatus } from "./certificateFindings.ts";
 import { driftFindings, hostFindings } from "./driftFindings.ts";
 import { lsnDistance } from "./lsn.ts";
@@ -103,6 +104,8 @@ export interface Status {
   readonly gateway: { readonly reachable: boolean; readonly detail: string | null };
   /** Until when the nodes and the authority are trusted. */
   readonly certificates: readonly CertificateStatus[];
+  /** Null where none are made. */
+  readonly backups: BackupStatus | null;
   readonly findings: readonly Finding[];
 }
 
@@ -140,6 +143,7 @@ export function judge(topology: Topology, observation: Observation, applied?: Al
   const more = [
     ...driftFindings(topology, observation),
     ...certificateFindings(observation),
+    ...backupFindings(topology, observation),
     ...(applied ? rotationFindings(applied) : []),
   ];
   const certificates = certificateStatus(observation);
@@ -147,6 +151,7 @@ export function judge(topology: Topology, observation: Observation, applied?: Al
     version: statusVersion,
     ...conclude(topology, seen, more, hostFindings(observation)),
     certificates,
+    backups: backupStatus(topology, observation),
   };
 }
 

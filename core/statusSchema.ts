@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { backupRecordSchema } from "./backups/record.ts";
 import { type Status, statusVersion } from "./status.ts";
 import { databaseNames, models, phases, serverNames } from "./vocabulary.ts";
 
@@ -69,5 +70,13 @@ export const statusSchema: z.ZodType<Status> = z.strictObject({
   certificates: z.array(
     z.strictObject({ of: z.string(), expiresAt: time.nullable(), detail: z.string().nullable() }),
   ),
+  backups: z
+    .strictObject({
+      schedule: z.string(),
+      container: z.enum(["running", "stopped", "missing", "unknown"]),
+      ...backupRecordSchema.shape,
+      detail: z.string().nullable(),
+    })
+    .nullable(),
   findings: z.array(z.strictObject({ subject: z.string(), problem: z.string(), remedy: z.string() })),
 });

@@ -74,6 +74,20 @@ export interface ApplicationNode extends Node {
 
 export type AnyNode = DatabaseNode | ServerNode | GatewayNode | ApplicationNode;
 
+/** The container that makes backups. Nobody connects to it. */
+export interface BackupNode extends Pick<Node, "node" | "host" | "containerName" | "stateVolume"> {
+  readonly kind: "backup";
+  /** The volume that they lie in. */
+  readonly dataVolume: string;
+  /** As a crontab says it; UTC. */
+  readonly schedule: string;
+  readonly keep: number;
+  readonly alertAfterHours: number;
+}
+
+/** Whatever has a container of its own. */
+export type ContainerNode = AnyNode | BackupNode;
+
 /** Everything that is derived from the settings: which nodes there are, where, and how they reach each other. */
 export interface Topology {
   readonly project: string;
@@ -88,6 +102,8 @@ export interface Topology {
   /** One beside each server where the stack has an application of one's own; none where the servers are it themselves. */
   readonly applications: readonly ApplicationNode[];
   readonly gateway: GatewayNode;
+  /** Null where no backups are made. */
+  readonly backup: BackupNode | null;
   /** Whether a write is acknowledged only once the standby has it. */
   readonly synchronous: boolean;
   /** Any text: another one makes images with the packages of its day. */
@@ -144,7 +160,11 @@ export function deriveTopology(project: string, stack: string, settings: Setting
     };
   };
 
-  const { application } = settings;
+  const { application, backups } = settings;
+  // With the read-only database, if there is one: what happens to the shared one's host does not happen to them.
+  const besideBackup = databasesOf[settings.model].includes("read-only")
+    ? "read-only-database"
+    : "shared-database";
   const applications = application.image === "" ? [] : serversOf[settings.model];
 
   return {
@@ -186,6 +206,18 @@ export function deriveTopology(project: string, stack: string, settings: Setting
       address: gatewayAddressOf(settings),
       hasOwnCertificate: settings.gatewayCertificate !== "",
     },
+    backup:
+      backups.schedule === ""
+        ? null
+        : {
+            ...backups,
+            kind: "backup",
+            node: "backup",
+            host: common(besideBackup).host,
+            containerName: `${prefix}-backup`,
+            stateVolume: `${prefix}-backup-state`,
+            dataVolume: `${prefix}-backup-data`,
+          },
   };
 }
 
@@ -228,6 +260,11 @@ export function dataVolumeName(topology: Topology, database: Pick<Node, "node" |
 /** Every node of the topology, databases first. */
 export function allNodes(topology: Topology): readonly AnyNode[] {
   return [...topology.databases, ...topology.servers, ...topology.applications, topology.gateway];
+}
+
+/** Everything that has a container of its own. */
+export function allContainers(topology: Topology): readonly ContainerNode[] {
+  return [...allNodes(topology), ...(topology.backup ? [topology.backup] : [])];
 }
 
 /** Every node but applications of one's own: those of which this project knows what they present. */

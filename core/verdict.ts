@@ -19,8 +19,8 @@ export interface Seen
   readonly writable: readonly DatabaseName[];
 }
 
-/** A status without the version of its JSON, and without the certificates: those only whoever is outside sees. */
-export type Verdict = Omit<Status, "version" | "certificates">;
+/** A status without the version of its JSON, certificates and backups: those only whoever is outside sees so. */
+export type Verdict = Omit<Status, "version" | "certificates" | "backups">;
 
 /**
  * The verdict on what was seen. Pure.

@@ -5,6 +5,7 @@ import { AlertWatch } from "./alerts/watch.ts";
 import { SequenceNumbers } from "./audit/numbers.ts";
 import { AuditSpool } from "./audit/spool.ts";
 import { AuditTrail } from "./audit/trail.ts";
+import { BackupWatch } from "./backups/watch.ts";
 import { CurrentConfiguration } from "./config/current.ts";
 import { type Configuration, loadConfiguration } from "./config/load.ts";
 import { needsRestart } from "./config/reload.ts";
@@ -55,6 +56,7 @@ export class Runtime {
   readonly #scheduler: Scheduler;
   readonly #monitor: Monitor;
   readonly #alerts: AlertWatch;
+  readonly #backups: BackupWatch;
   readonly #host: Host;
   readonly #names: ServerNames;
   readonly #startedAt = Date.now();
@@ -117,6 +119,7 @@ export class Runtime {
       ready: () => this.#preparation.ready,
       cipher: () => this.#current.keyed.cipher,
       auditRetentionDays: () => this.#current.config.auditRetentionDays,
+      backups: () => this.#current.config.backups,
       connection: (database) => this.#current.applicationConnection(database),
     });
     this.#names = new ServerNames({
@@ -133,6 +136,13 @@ export class Runtime {
       self: () => witnessBody(this.#services()),
       names: () => this.#names.all,
       alerting: () => this.#alerts.alerting,
+      backups: () => this.#backups.view,
+    });
+    this.#backups = new BackupWatch({
+      config: () => this.#current.config.backups,
+      reader: this.#reader,
+      canRead: () => this.#preparation.ready && this.#cluster.state.choice.readable !== null,
+      log,
     });
     this.#host = new Host(config.stateDirectory);
     this.#alerts = new AlertWatch({
@@ -236,6 +246,7 @@ export class Runtime {
       await this.#scheduler.stop();
       await this.#alerts.stop();
       await this.#names.stop();
+      await this.#backups.stop();
       this.#monitor.stop();
       await this.#life.stopping();
       await this.#trail.stop();

@@ -1,3 +1,4 @@
+import { type BackupRecord, backupRemedy, whyTooOld } from "../backups/record.ts";
 import type { DatabaseName, Phase, ServerName } from "../vocabulary.ts";
 import { phases } from "../vocabulary.ts";
 import type { ReadonlyAlertSettings, RuleName } from "./settings.ts";
@@ -17,6 +18,7 @@ const severityOf: Readonly<Record<RuleName, Severity>> = {
   "transition-failed": "critical",
   certificate: "warning",
   disk: "warning",
+  "backup-too-old": "warning",
 };
 
 /** What the rules look at; the overview of the High availability page has all of it. */
@@ -29,6 +31,14 @@ export interface Watched {
   readonly databases: readonly WatchedDatabase[];
   /** The last one on record; null where none is, undefined where that is not known. */
   readonly lastTransition?: LastTransition | null | undefined;
+  /** Not there where none are made. */
+  readonly backups?: WatchedBackups | null;
+}
+
+export interface WatchedBackups {
+  readonly alertAfterHours: number;
+  /** Null while it is not known. */
+  readonly record: BackupRecord | null;
 }
 
 export interface WatchedServer {
@@ -101,6 +111,7 @@ export function judgeAlerts(watched: Watched, settings: ReadonlyAlertSettings): 
     ...phases.filter((phase) => phase !== "normal").map((phase) => phaseIs(watched, phase)),
     transitionFailed(watched),
     ...watched.servers.flatMap((server) => [certificate(watched, server, settings), disk(server, settings)]),
+    backupTooOld(watched),
   ];
   return all.filter(({ rule }) => !settings.silenced.includes(rule));
 }
@@ -240,6 +251,17 @@ function disk({ name, diskUsedPercent }: WatchedServer, { diskPercent }: Readonl
     subject: `disk of the ${name} server's host`,
     problem: `is ${diskUsedPercent} % full (limit ${diskPercent} %)`,
     remedy: "Free or add space; a database that cannot write WAL stops.",
+  });
+}
+
+function backupTooOld({ observedAt, backups = null }: Watched): Judgement {
+  const problem =
+    backups?.record == null ? null : whyTooOld(backups.record, backups.alertAfterHours, observedAt);
+  const isKnown = backups === null || backups.record !== null;
+  return judgement("backup-too-old", null, isKnown ? problem !== null : null, {
+    subject: "backups",
+    problem: problem === null ? "are not too old" : `are too old: ${problem}`,
+    remedy: backupRemedy,
   });
 }
 

@@ -14,6 +14,7 @@ export const ruleNames = [
   "transition-failed",
   "certificate",
   "disk",
+  "backup-too-old",
 ] as const;
 export type RuleName = (typeof ruleNames)[number];
 

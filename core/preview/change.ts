@@ -156,7 +156,7 @@ function kindOf(type: string, name: string): ResourceKind | undefined {
 }
 
 const nodePattern =
-  /(?:shared|read-only)-database|(?:primary|secondary|read-only)-(?:server|application)|gateway/;
+  /(?:shared|read-only)-database|(?:primary|secondary|read-only)-(?:server|application)|gateway|backup/;
 
 function nodeOf(kind: ResourceKind, name: string): string | null {
   if (kind === "image" || kind === "network" || kind === "engine" || kind === "unknown") return null;

@@ -102,6 +102,7 @@ function containerEffect({ action, because, node }: Change, { moves }: EffectCon
   const keeps = node?.endsWith("-database") ? "; its data stays in its volume" : "";
   switch (action) {
     case "created":
+      if (node === "backup") return { text: "makes backups; nobody connects to it", risk: "low" };
       return { text: isMoved ? "made on its new host, beside the old one" : "a new node", risk: "low" };
     case "replaced":
       return { text: `stopped in order and made anew (${because.join(", ")})${keeps}`, risk: "medium" };
@@ -131,7 +132,8 @@ function containerEffect({ action, because, node }: Change, { moves }: EffectCon
 
 function dataVolumeEffect(change: Change, context: EffectContext): Effect {
   const { action, node, isRetained, name, because } = change;
-  if (action === "created") return { text: "empty, to be filled", risk: "low" };
+  if (action === "created")
+    return { text: node === "backup" ? "the backups lie in it" : "empty, to be filled", risk: "low" };
   if (action === "updated in place") return { text: "its data stays", risk: "low" };
   // By the same name the engine gives the volume that is there.
   if (isRetained && !because.some((property) => ["name", "driver", "driverOpts"].includes(property)))

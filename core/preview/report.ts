@@ -1,6 +1,6 @@
 import { isRefusal } from "../problems.ts";
 import type { Finding } from "../status.ts";
-import { allNodes, type Topology } from "../topology.ts";
+import { allContainers, type Topology } from "../topology.ts";
 import { type Change, changesOf, movesToAnotherHost } from "./change.ts";
 import { type Digest, saysWhyItFailed } from "./digest.ts";
 import { type Effect, effectOf, type Risk, risks } from "./effect.ts";
@@ -67,7 +67,7 @@ interface Reason {
 /** Judges a preview. Pure. */
 export function assess(digest: Digest, context: ReportContext): ImpactReport {
   const found = changesOf(digest);
-  const nodes = new Set(context.wanted === null ? [] : allNodes(context.wanted).map(({ node }) => node));
+  const nodes = new Set(context.wanted === null ? [] : allContainers(context.wanted).map(({ node }) => node));
   const judged = found.map((change) => ({
     change,
     effect: effectOf(change, {

@@ -5,6 +5,7 @@ import { gatewayToken } from "../gatewayToken.ts";
 import { applicationFiles, applicationSecrets } from "../ownApplication.ts";
 import type { Settings } from "../settings.ts";
 import type { AnyNode, DatabaseNode, ServerNode, Topology } from "../topology.ts";
+import type { BackupLogin } from "./backupRole.ts";
 import { renderDatabaseNode } from "./databaseNode.ts";
 import type { ConfigurationFile } from "./files.ts";
 import {
@@ -26,6 +27,8 @@ export interface RenderInput {
   readonly credentials: Credentials;
   /** The node's own certificate. */
   readonly certificate: KeyPair;
+  /** Of the role that makes backups, where the stack makes any. */
+  readonly backup?: BackupLogin | undefined;
 }
 
 /**
@@ -66,7 +69,7 @@ function databaseFiles(database: DatabaseNode, input: RenderInput): readonly Con
     { name: "postgresql.conf", content: renderPostgresqlConf(database, settings) },
     { name: "pg_hba.conf", content: renderPgHba(topology) },
     { name: "pg_ident.conf", content: "" },
-    { name: "roles.sql", content: renderRolesSql(credentials, ownApplicationSecrets(input)) },
+    { name: "roles.sql", content: renderRolesSql(credentials, ownApplicationSecrets(input), input.backup) },
     { name: "slots.sql", content: renderSlotsSql(topology, database) },
     { name: "pgpass", content: passwords },
     ...tlsFiles(credentials, certificate),

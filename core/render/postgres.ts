@@ -1,3 +1,4 @@
+import { backupRole } from "../backups/statements.ts";
 import { effectiveParameters } from "../postgresParameters.ts";
 import type { Settings } from "../settings.ts";
 import { applicationDatabase, type DatabaseNode, ownDatabase, type Topology } from "../topology.ts";
@@ -49,6 +50,12 @@ export function renderPgHba(topology: Topology): string {
     ["postgres", "rewind"],
     [`postgres,${applicationDatabase}`, "monitoring"],
     [`postgres,${applicationDatabase}`, "operator"],
+    ...(topology.backup
+      ? ([
+          [applicationDatabase, backupRole],
+          ["replication", backupRole],
+        ] as [string, string][])
+      : []),
     ...(topology.applications.length > 0 ? [[ownDatabase.name, ownDatabase.owner] as [string, string]] : []),
   ];
   const lines = duties.flatMap(([database, role]) =>

@@ -2,6 +2,7 @@ import type { Credentials } from "../credentials.ts";
 import type { ApplicationSecrets } from "../ownApplication.ts";
 import { applicationDatabase, ownDatabase } from "../topology.ts";
 import { type DatabaseRole, databaseRoles, transitionLockKey } from "../vocabulary.ts";
+import { type BackupLogin, backupRoleStatements, backupSchema, withoutBackups } from "./backupRole.ts";
 import { stateFolder } from "./files.ts";
 import { scramVerifier } from "./scram.ts";
 
@@ -33,10 +34,12 @@ const operatorFunctions = ["pg_catalog.pg_promote(boolean, integer)", "pg_catalo
  * superuser over the local socket of the writable database. Holds SCRAM verifiers, no passwords.
  *
  * @param own secrets of one's own application, where the stack has one
+ * @param backup login of the role that makes backups, where the stack makes any
  */
 export function renderRolesSql(
   credentials: Pick<Credentials, "passwords" | "salts">,
   own?: ApplicationSecrets,
+  backup?: BackupLogin,
 ): string {
   const roles = databaseRoles.flatMap((role) =>
     roleStatements(role, attributes[role], credentials.passwords[role][0], credentials.salts[role]),
@@ -58,8 +61,10 @@ export function renderRolesSql(
     ...rewindFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO rewind;`),
     ...operatorFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO operator;`),
     ...(own ? ownApplicationStatements(own) : []),
+    ...(backup ? backupRoleStatements(backup, applicationDatabase) : []),
     `\\connect "${applicationDatabase}"`,
     ...continuitySchema,
+    ...(backup ? backupSchema : withoutBackups),
     "",
   ].join("\n");
 }

@@ -55,6 +55,9 @@ export function renderServerConfig(topology: Topology, server: ServerNode, hasAl
     encryptionKeyFile: file("encryption.key"),
     adminTokenHashFile: file("admin-token.sha256"),
     stateDirectory: `${stateFolder}/state`,
+    ...(topology.backup
+      ? { backups: { schedule: topology.backup.schedule, alertAfterHours: topology.backup.alertAfterHours } }
+      : {}),
     ...(hasAlerts ? { alertsFile: file("alerts.json") } : {}),
   };
   return `${JSON.stringify(config, null, 2)}\n`;

@@ -10,6 +10,7 @@ export function renderStatus(status: Status): string {
     databaseTable(status.databases),
     serverTable(status),
     certificateLine(status),
+    ...backupLine(status),
     ...findingLines(status),
     colours.dim(`observed at ${status.observedAt}`),
   ].join("\n");
@@ -71,6 +72,23 @@ function certificateLine({ certificates }: Status): string {
     ? `, that of the gateway for clients until ${until(endOf(ownCertificate))}`
     : "";
   return `certificates: valid until ${until(nodes[0])}, their authority until ${until(endOf("authority"))}${own}`;
+}
+
+function backupLine({ backups }: Status): string[] {
+  if (backups === null) return [];
+  const { lastGood, pending, lastFailure, detail } = backups;
+  const last = lastGood
+    ? `the newest good one is ${lastGood.name}, ${megabytes(lastGood.bytes)} MB`
+    : detail === null
+      ? "none yet"
+      : `not known (${detail})`;
+  const now = pending === null ? "" : `, one is ${pending.state}`;
+  const failure = lastFailure === null ? "" : `; the last attempt failed at ${sinceText(lastFailure.at)}`;
+  return [`backups: ${last}${now}${failure}`];
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1024 ** 2).toFixed(1);
 }
 
 function applicationRow({ name, state, since }: ApplicationStatus): string[] {

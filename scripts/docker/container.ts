@@ -40,7 +40,10 @@ export async function execute(container: Docker.Container, command: readonly str
  * Sends a signal to a container's main process, from inside. The engine's own `kill` would do it too, but with any
  * signal it counts as a person's stop (seen with 20.10): the next crash would not be followed by a restart.
  */
-export async function signalMain(container: Docker.Container, signal: "HUP" | "USR2"): Promise<void> {
+export async function signalMain(
+  container: Docker.Container,
+  signal: "HUP" | "USR1" | "USR2",
+): Promise<void> {
   const { exitCode, stderr } = await execute(container, ["sh", "-c", 'kill -s "$1" 1', "sh", signal]);
   if (exitCode !== 0) throw new Error(`${signal} could not be sent: ${stderr.trim()}`);
 }

@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import { allNodes, type Host, type Topology } from "../../core/topology.ts";
+import { allContainers, type Host, type Topology } from "../../core/topology.ts";
 import { isStatus } from "../docker/container.ts";
 import { connectEngine, lookAtEngine } from "../docker/engine.ts";
 import { messageOf } from "../observe/container.ts";
@@ -28,7 +28,7 @@ async function missingOn(host: Host, topology: Topology): Promise<readonly Missi
     // An engine that does not answer: the status says so, and nothing can be said of what it has.
     return [];
   }
-  const nodes = allNodes(topology).filter((node) => node.host.name === host.name);
+  const nodes = allContainers(topology).filter((node) => node.host.name === host.name);
   return [
     ...(networks.has(host.network) ? [] : [{ kind: "network" as const, name: host.network }]),
     ...nodes
@@ -51,7 +51,7 @@ export async function reviveContainers(
   tell: (done: string) => void,
 ): Promise<readonly string[]> {
   const failures = await Promise.all(
-    allNodes(topology).map(async ({ node, host, containerName }) => {
+    allContainers(topology).map(async ({ node, host, containerName }) => {
       if (isSilent(host)) return [];
       const engine = connectEngine(host.docker);
       try {

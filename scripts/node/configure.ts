@@ -1,7 +1,7 @@
 // Delivers a node's configuration folder into its running container and makes it take effect, without restarting
 // anything. Idempotent; an interrupted delivery leaves the folder that was there.
 //
-//   environment: DOCKER_URL, CONTAINER, KIND (database | server | gateway), FINGERPRINT (name of the folder)
+//   environment: DOCKER_URL, CONTAINER, KIND (database | server | gateway | backup), FINGERPRINT (name of the folder)
 //   standard input: JSON, [{name, content, mode?}] (secret)
 import { z } from "zod";
 import { configurationFolder, stateFolder } from "../../core/render/files.ts";
@@ -14,11 +14,11 @@ const filesSchema = z.array(
 );
 
 /** How each kind of node is told that its configuration has changed. */
-const signals = { server: "HUP", gateway: "USR2" } as const;
+const signals = { server: "HUP", gateway: "USR2", backup: "USR1" } as const;
 
 await runStep("configure", async () => {
   const files = filesSchema.parse(JSON.parse(await readInput()));
-  const kind = z.enum(["database", "server", "gateway"]).parse(required("KIND"));
+  const kind = z.enum(["database", "server", "gateway", "backup"]).parse(required("KIND"));
   const folder = `config.${required("FINGERPRINT")}`;
   const container = connectEngine(required("DOCKER_URL")).getContainer(required("CONTAINER"));
 

@@ -22,6 +22,7 @@ import { type DatabaseNode, ownNodes, type ServerNode, type Topology } from "../
 import { readContainerFolder } from "../docker/container.ts";
 import { connectEngine, lookAtEngine } from "../docker/engine.ts";
 import { observeApplicationHealth } from "./applications.ts";
+import { observeBackup } from "./backups.ts";
 import { authorityCertificate, observeCertificate } from "./certificate.ts";
 import { messageOf, observeContainer, observeNetwork } from "./container.ts";
 import { observeOverrides } from "./overrides.ts";
@@ -57,7 +58,7 @@ export async function observe(
   silence = new Silence(),
 ): Promise<Observation> {
   const observedAt = new Date().toISOString();
-  const [databases, servers, applications, gateway, networks, certificates] = await Promise.all([
+  const [databases, servers, applications, gateway, networks, certificates, backup] = await Promise.all([
     Promise.all(topology.databases.map((database) => observeDatabase(database, access, purpose, silence))),
     Promise.all(topology.servers.map((server) => observeServer(server, access, purpose, silence))),
     purpose === "plan" ? [] : observeApplications(topology),
@@ -72,8 +73,9 @@ export async function observe(
       })),
     ),
     purpose === "plan" ? [] : observeCertificates(topology, access),
+    purpose === "plan" ? null : observeBackup(topology, access),
   ]);
-  return { observedAt, databases, servers, applications, gateway, networks, certificates };
+  return { observedAt, databases, servers, applications, gateway, networks, certificates, backup };
 }
 
 /** Of every node that the project itself lets speak TLS: what an application of one's own presents is its own matter. */

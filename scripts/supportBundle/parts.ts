@@ -5,8 +5,8 @@ import { judge } from "../../core/status.ts";
 import { type BundlePart, inTime, jsonPart } from "../../core/supportBundle/archive.ts";
 import { withoutEnvironments } from "../../core/supportBundle/redact.ts";
 import {
-  type AnyNode,
-  allNodes,
+  allContainers,
+  type ContainerNode,
   type DatabaseNode,
   type GatewayNode,
   type Host,
@@ -31,7 +31,7 @@ export function bundleParts(stack: DeployedStack, lines: number): readonly Bundl
   const { topology, access, settings } = stack;
   const observing = once(() => observe(topology, access));
   const engines = new Map(topology.hosts.map((host) => [host.name, once(() => answering(host))]));
-  const reach = async (node: AnyNode) => await engines.get(node.host.name)?.();
+  const reach = async (node: ContainerNode) => await engines.get(node.host.name)?.();
   return [
     jsonPart("status.json", async () => judge(topology, await observing())),
     { path: "status.txt", collect: async () => `${renderStatus(judge(topology, await observing()))}\n` },
@@ -42,7 +42,7 @@ export function bundleParts(stack: DeployedStack, lines: number): readonly Bundl
     jsonPart("configuration/settings.json", () => withoutEnvironments(settings)),
     jsonPart("configuration/topology.json", () => topology),
     ...topology.hosts.map((host) => jsonPart(`hosts/${host.name}.json`, () => engineOf(host))),
-    ...allNodes(topology).flatMap((node) => [
+    ...allContainers(topology).flatMap((node) => [
       ...containerParts(node, lines, reach),
       ...partsOfKind(node, stack),
     ]),
@@ -50,9 +50,9 @@ export function bundleParts(stack: DeployedStack, lines: number): readonly Bundl
 }
 
 function containerParts(
-  node: AnyNode,
+  node: ContainerNode,
   lines: number,
-  reach: (node: AnyNode) => Promise<unknown>,
+  reach: (node: ContainerNode) => Promise<unknown>,
 ): readonly BundlePart[] {
   const path = `nodes/${node.node}`;
   return [
@@ -70,7 +70,7 @@ function containerParts(
   ];
 }
 
-function partsOfKind(node: AnyNode, stack: DeployedStack): readonly BundlePart[] {
+function partsOfKind(node: ContainerNode, stack: DeployedStack): readonly BundlePart[] {
   switch (node.kind) {
     case "database":
       return databaseParts(node, stack);
@@ -79,6 +79,7 @@ function partsOfKind(node: AnyNode, stack: DeployedStack): readonly BundlePart[]
     case "gateway":
       return gatewayParts(node);
     case "application":
+    case "backup":
       return [];
   }
 }

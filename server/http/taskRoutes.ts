@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { findLease } from "../schedule/lease.ts";
-import { taskNames, tasks } from "../schedule/tasks.ts";
+import { taskNames, tasksWith } from "../schedule/tasks.ts";
 import type { Operations } from "./operation.ts";
+import { HttpProblem } from "./problem.ts";
 import type { Services } from "./services.ts";
 import { from, idempotencyKey, writeOnce } from "./writing.ts";
 
@@ -35,7 +36,11 @@ export function taskOperations(api: Operations, services: () => Services): void 
       const { value, database } = await services().reader.run(findLease);
       return from(reply, database).send({
         runsOn: value === null ? null : { server: value.server, since: value.since },
-        tasks: Object.entries(tasks).map(([name, { schedule, summary }]) => ({ name, schedule, summary })),
+        tasks: tasksWith(services().config.backups).map(([name, { schedule, summary }]) => ({
+          name,
+          schedule,
+          summary,
+        })),
       });
     },
   });
@@ -52,6 +57,12 @@ export function taskOperations(api: Operations, services: () => Services): void 
     audit: { kind: "task", operation: "task.request" },
     answers: { 202: { description: "It is run within seconds", schema: requestedSchema } },
     handle: async ({ params: { task }, request, reply }) => {
+      if (!tasksWith(services().config.backups).some(([name]) => name === task))
+        throw new HttpProblem(
+          "conflict",
+          409,
+          "No backups are made here: the setting backups has no schedule.",
+        );
       await writeOnce(
         services(),
         { request, reply },

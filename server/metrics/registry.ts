@@ -29,6 +29,7 @@ export class Metrics {
     this.#servers();
     this.#deployment();
     this.#alerts();
+    this.#backups();
   }
 
   get contentType(): string {
@@ -195,6 +196,36 @@ export class Metrics {
       ["channel"],
       ({ overview }, set) => {
         for (const { name, waiting } of overview.alerting?.channels ?? []) set({ channel: name }, waiting);
+      },
+    );
+  }
+
+  #backups(): void {
+    const seconds = (time: string) => Date.parse(time) / 1000;
+    this.#gauge(
+      "pg_continuity_backup_last_success_timestamp_seconds",
+      "When the newest good backup was made",
+      [],
+      ({ overview: { backups } }, set) => {
+        const lastGood = backups?.record?.lastGood;
+        if (lastGood) set({}, seconds(lastGood.endedAt));
+      },
+    );
+    this.#gauge(
+      "pg_continuity_backup_since_timestamp_seconds",
+      "When backups were turned on",
+      [],
+      ({ overview: { backups } }, set) => {
+        const since = backups?.record?.since;
+        if (since) set({}, seconds(since));
+      },
+    );
+    this.#gauge(
+      "pg_continuity_backup_alert_after_seconds",
+      "How old the newest good backup may be",
+      [],
+      ({ overview: { backups } }, set) => {
+        if (backups) set({}, backups.alertAfterHours * 3600);
       },
     );
   }

@@ -1,5 +1,6 @@
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { Alerting } from "../alerts/watch.ts";
+import type { BackupView } from "../backups/watch.ts";
 import type { ClusterState } from "../databases/cluster.ts";
 import type { DatabaseDetail } from "../databases/detail.ts";
 import type { Lag } from "./lag.ts";
@@ -24,6 +25,8 @@ export interface OverviewInput {
   readonly applications: readonly ApplicationView[];
   readonly gateway: GatewayView;
   readonly alerting: Alerting;
+  /** Null where none are made. */
+  readonly backups: BackupView | null;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }

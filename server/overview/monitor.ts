@@ -1,5 +1,6 @@
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { Alerting } from "../alerts/watch.ts";
+import type { BackupView } from "../backups/watch.ts";
 import type { Cluster, ClusterState } from "../databases/cluster.ts";
 import type { DatabaseDetail } from "../databases/detail.ts";
 import { databaseRole } from "../databases/view.ts";
@@ -21,6 +22,7 @@ export interface MonitorDeps {
   /** Names that people have given to servers. */
   readonly names: () => ReadonlyMap<string, string>;
   readonly alerting: () => Alerting;
+  readonly backups: () => BackupView | null;
 }
 
 /** How this server reaches everything of its deployment. */
@@ -91,7 +93,7 @@ export class Monitor {
 
   /** Everything, of this moment. */
   overview(): Overview {
-    const { server, stack, cluster, self, names, alerting } = this.#deps;
+    const { server, stack, cluster, self, names, alerting, backups } = this.#deps;
     if (this.#settings === null) throw new Error("the monitor is not configured yet");
     const { deployment, addresses } = this.#settings;
     return overviewOf({
@@ -109,6 +111,7 @@ export class Monitor {
       applications: this.#peers.applications,
       gateway: this.#peers.gateway,
       alerting: alerting(),
+      backups: backups(),
       now: Date.now(),
     });
   }

@@ -52,6 +52,7 @@ function observationOf(input: OverviewInput): Observation {
     gateway: unknown("no plan rests on it"),
     networks: [],
     certificates: [],
+    backup: null,
   };
 }
 

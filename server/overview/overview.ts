@@ -1,5 +1,6 @@
 import { outstanding } from "../../core/alerts/ledger.ts";
 import { judgeAlerts } from "../../core/alerts/rules.ts";
+import { ageFindings } from "../../core/backups/record.ts";
 import type { ApplicationStatus, DatabaseStatus, ServerStatus } from "../../core/status.ts";
 import { conclude, type Declared } from "../../core/verdict.ts";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
@@ -34,7 +35,9 @@ export function overviewOf(input: OverviewInput): Overview {
       : { reachable: input.gateway.reachable, detail: gatewayDetail(input.gateway) };
   const applications = deployment.applications.map((application) => applicationTile(input, application));
   const declared: Declared = { stack: input.stack, ...deployment };
-  const verdict = conclude(declared, {
+  const { backups } = input;
+  const tooOld = backups?.record ? ageFindings(backups.record, backups.alertAfterHours, observedAt) : [];
+  const observed = {
     writable: claimants(cluster),
     databases: databases.map((tile) => databaseStatus(input, tile, observedAt)),
     servers: servers.map((tile) => serverStatus(input, tile, observedAt)),
@@ -42,7 +45,8 @@ export function overviewOf(input: OverviewInput): Overview {
     gateway: gateway ?? { reachable: true, detail: null },
     transition,
     observedAt,
-  });
+  };
+  const verdict = conclude(declared, observed, tooOld);
   const { phase, summary, findings } = verdict;
   const seen = {
     server,
@@ -59,6 +63,7 @@ export function overviewOf(input: OverviewInput): Overview {
     applications,
     gateway,
     findings: [...findings],
+    backups,
     next: nextOf(input, declared, verdict),
   };
   return { ...seen, ...alertsOf(input, seen) };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { severities } from "../../core/alerts/rules.ts";
 import { channelNames, ruleNames } from "../../core/alerts/settings.ts";
+import { backupRecordSchema } from "../../core/backups/record.ts";
 import { causeNames, causeVerdicts } from "../../core/causes/types.ts";
 import { transitions } from "../../core/transition/step.ts";
 import { databaseNames, models, phases, serverNames } from "../../core/vocabulary.ts";
@@ -168,6 +169,14 @@ export const overviewSchema = z
       })
       .nullable()
       .meta({ description: "Null where no channel is configured" }),
+    backups: z
+      .object({
+        schedule: z.string().meta({ description: "UTC" }),
+        alertAfterHours: z.int(),
+        record: backupRecordSchema.nullable().meta({ description: "Null while it is not known" }),
+      })
+      .nullable()
+      .meta({ description: "Null where none are made" }),
     next: z
       .object({
         avoid: z.array(z.string()).meta({ description: "What must not be done meanwhile" }),

@@ -8,7 +8,7 @@ import type { ConnectionSettings } from "../databases/connection.ts";
 import { classifyFailure } from "../databases/errors.ts";
 import type { Logger } from "../log.ts";
 import { dropLease, leaseIntervalMs, leaseSeconds, takeLease } from "./lease.ts";
-import { type Task, tasks } from "./tasks.ts";
+import { type Task, tasksWith } from "./tasks.ts";
 import { Work } from "./work.ts";
 
 export interface SchedulerDeps {
@@ -19,6 +19,8 @@ export interface SchedulerDeps {
   readonly ready: () => boolean;
   readonly cipher: () => Cipher;
   readonly auditRetentionDays: () => number;
+  /** Undefined where none are made. */
+  readonly backups: () => { readonly schedule: string } | undefined;
   readonly connection: (database: DatabaseName) => ConnectionSettings;
 }
 
@@ -31,6 +33,8 @@ export class Scheduler {
   readonly #holder: string;
   readonly #stop = new AbortController();
   #work: Work | null = null;
+  /** The timetable that the work was begun with. */
+  #timetable = "";
   #loop: Promise<void> | null = null;
   /** By a clock that nobody sets. */
   #renewedAt = 0;
@@ -88,7 +92,9 @@ export class Scheduler {
       await this.#end();
     }
     // What was read again meanwhile, passwords and certificates above all, holds for this work too.
-    if (this.#work !== null && this.#work.connection !== this.#connection(writable)) await this.#end();
+    const isOther =
+      this.#work?.connection !== this.#connection(writable) || this.#timetable !== this.#currentTimetable;
+    if (this.#work !== null && isOther) await this.#end();
     const askedAt = performance.now();
     const lease = await cluster
       .pool(writable)
@@ -103,6 +109,10 @@ export class Scheduler {
     return JSON.stringify(this.#deps.connection(database));
   }
 
+  get #currentTimetable(): string {
+    return JSON.stringify(tasksWith(this.#deps.backups()).map(([name, { schedule }]) => [name, schedule]));
+  }
+
   async #begin(database: DatabaseName): Promise<Work> {
     const { cluster, log, server } = this.#deps;
     // Nobody else works: what is locked was left by a server that died.
@@ -112,12 +122,13 @@ export class Scheduler {
            select distinct locked_by from graphile_worker.jobs where locked_by is not null))`,
       ),
     );
+    this.#timetable = this.#currentTimetable;
     const work = await Work.begin({
       database,
       settings: this.#deps.connection(database),
       log,
       tasks: Object.fromEntries(
-        Object.entries<Task>(tasks).map(([name, task]) => [
+        tasksWith(this.#deps.backups()).map(([name, task]) => [
           name,
           { schedule: task.schedule, run: () => this.#perform(database, name, task) },
         ]),

@@ -1,4 +1,5 @@
 import type { PoolClient } from "pg";
+import { requestBackup } from "../../core/backups/statements.ts";
 import type { Cipher } from "../crypto/cipher.ts";
 import type { Cluster } from "../databases/cluster.ts";
 import { databaseRole } from "../databases/view.ts";
@@ -88,6 +89,17 @@ export const tasks = {
       return { reencrypted: total, remaining };
     },
   },
+  backup: {
+    schedule: "0 2 * * *",
+    summary: "Ask for a backup, unless one is under way; by the schedule of the setting backups",
+    run: async ({ client, server }) => {
+      const { rows } = await client.query<{ id: number }>(requestBackup, [`schedule (${server} server)`]);
+      const [request] = rows;
+      return request === undefined
+        ? { requested: false, reason: "one is under way" }
+        : { requested: request.id };
+    },
+  },
   "clean-up": {
     schedule: "23 * * * *",
     summary: "Remove idempotency keys, ended sessions and samples that nobody needs any more",
@@ -105,6 +117,17 @@ export const tasks = {
 
 export type TaskName = keyof typeof tasks;
 export const taskNames = Object.keys(tasks) as [TaskName, ...TaskName[]];
+
+/** The tasks of a deployment: backups only where they are made, and when its settings say. */
+export function tasksWith(
+  backups: { readonly schedule: string } | undefined,
+): readonly (readonly [name: TaskName, task: Task])[] {
+  const { backup, ...others } = tasks;
+  return [
+    ...Object.entries<Task>(others).map(([name, task]) => [name as TaskName, task] as const),
+    ...(backups === undefined ? [] : [["backup", { ...backup, schedule: backups.schedule }] as const]),
+  ];
+}
 
 /** The failure of a re-encryption that has sealed all it could. Names at most a few: the rest is asked for. */
 function damagedText(total: number, damaged: Reencryption["damaged"]): string {

@@ -1,3 +1,4 @@
+import type { BackupRecord } from "../../core/backups/record.ts";
 import type { Credentials } from "../../core/credentials.ts";
 import {
   type DatabaseObservation,
@@ -60,6 +61,14 @@ function forEachRole<T>(make: (role: string) => T): Record<DatabaseRole, T> {
 
 const time = "2026-01-02T03:04:05.000Z";
 
+/** A record with one good backup, made an hour before anything is observed. */
+export const goodBackup: BackupRecord = {
+  since: "2026-01-01T00:00:00.000Z",
+  lastGood: { name: "20260102T020000Z-1", endedAt: "2026-01-02T02:04:05.000Z", bytes: 40 * 1024 ** 2 },
+  pending: null,
+  lastFailure: null,
+};
+
 /** A healthy deployment of a topology, as it would be observed. */
 export function healthyObservation(topology: Topology): Observation {
   return {
@@ -77,6 +86,10 @@ export function healthyObservation(topology: Topology): Observation {
       of,
       seen: known({ expiresAt: "2028-04-06T03:04:05.000Z", problem: null }),
     })),
+    backup:
+      topology.backup === null
+        ? null
+        : { container: known({ state: "running", since: time }), record: known(goodBackup) },
     networks: topology.hosts.map(({ name, network }) => ({ host: name, network, state: known("present") })),
   };
 }

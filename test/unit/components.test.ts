@@ -240,6 +240,62 @@ describe("a full deployment", () => {
   });
 });
 
+describe("with backups", () => {
+  let without: readonly Registered[] = [];
+  let all: readonly Registered[] = [];
+  beforeAll(async () => {
+    without = await registerDeployment({});
+    all = await registerDeployment({ backups: { schedule: "0 2 * * *" } });
+  });
+  const named = (name: string, type: string) =>
+    all.find((resource) => resource.name === name && resource.type === type);
+
+  it("five resources more are made, none is without", () => {
+    const before = new Set(without.map(({ urn }) => urn));
+    const more = all.filter(({ urn }) => !before.has(urn)).map(({ name }) => name);
+    expect(more.sort()).toEqual(
+      [
+        "backup",
+        "backup",
+        "backup-data",
+        "backup-state",
+        "configure-backup",
+        "credentials-login-backup",
+      ].sort(),
+    );
+    expect(all).toHaveLength(without.length + more.length);
+  });
+
+  it("the container publishes nothing, has no more rights than others, and starts what makes them", () => {
+    const { inputs } = named("backup", container) ?? {};
+    expect(inputs).toMatchObject({
+      entrypoints: ["/usr/local/bin/backup-entrypoint"],
+      ports: [],
+      readOnly: true,
+      capabilities: { drops: ["ALL"] },
+      mustRun: true,
+    });
+    expect(inputs?.envs).toBeUndefined();
+  });
+
+  it("can be turned off again: their volumes stay on the host, the password goes", () => {
+    for (const name of ["backup-data", "backup-state"]) {
+      const { options } = named(name, volume) ?? {};
+      expect([name, options?.protect, options?.retainOnDelete]).toEqual([name, undefined, true]);
+    }
+    expect(named("credentials-login-backup", stash)?.options.protect).toBeUndefined();
+  });
+
+  it("only databases, servers and the container get other files; the password is in that of the container alone", () => {
+    const { password } = named("credentials-login-backup", stash)?.inputs.input as { password: string };
+    const files = (node: string) => String(named(`configure-${node}`, command)?.inputs.stdin);
+    expect(files("backup")).toContain(`*:*:*:backup:${password}`);
+    for (const node of ["shared-database", "read-only-database", "primary-server", "gateway"])
+      expect([node, files(node).includes(password)]).toEqual([node, false]);
+    expect([...(named("configure-backup", command)?.secretInputs ?? [])]).toEqual(["stdin"]);
+  });
+});
+
 describe("while credentials are replaced", () => {
   let all: readonly Registered[] = [];
   beforeAll(async () => {

@@ -57,6 +57,14 @@ describe("what is wrong with settings", () => {
       /port of gateway too/,
     ],
     ["an unknown node's port", { ports: { gatway: 1 } }, "ports.gatway", /Did you mean "gateway"\?/],
+    ["a schedule of four fields", { backups: { schedule: "0 2 * *" } }, "backups.schedule", /has 4 fields/],
+    [
+      "an hour that there is not",
+      { backups: { schedule: "0 24 * * *" } },
+      "backups.schedule",
+      /"0 24 \* \* \*" has the hour 24, which is none of 0 to 23/,
+    ],
+    ["no backup that is kept", { backups: { keep: 0 } }, "backups.keep", /too small \(at least 1\)/],
     ["an address that is none", { publishedAddress: "localhost" }, "publishedAddress", /is no IPv4 address/],
     [
       "a host that is no URL",

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
+import type { BackupRecord } from "../../core/backups/record.ts";
 import { known, type Observation, unknown as unknownBecause } from "../../core/observation.ts";
 import { judge, type Status } from "../../core/status.ts";
+import { renderStatus } from "../../scripts/cli/statusTable.ts";
 import {
+  goodBackup,
   healthyObservation,
   observedDatabase,
   observedServer,
@@ -9,6 +12,8 @@ import {
   withDatabase,
 } from "../support/fixtures.ts";
 
+const backedUp = topologyOf({ backups: { schedule: "0 2 * * *" } });
+const withBackups = healthyObservation(backedUp);
 const topology = topologyOf();
 const healthy = healthyObservation(topology);
 const silent = unknownBecause<never>("PostgreSQL does not answer (connection refused)");
@@ -395,5 +400,56 @@ describe("judge", () => {
   it.each(["secondary", "read-only"])("model %s is normal too", (model) => {
     const other = topologyOf({ model });
     expect(judge(other, healthyObservation(other))).toMatchObject({ model, phase: "normal", verdict: "ok" });
+  });
+});
+
+describe("backups in the status", () => {
+  const seen = (backup: Partial<NonNullable<Observation["backup"]>>): Status =>
+    judge(backedUp, {
+      ...withBackups,
+      backup: { container: known({ state: "running" }), record: known(goodBackup), ...backup },
+    });
+
+  it("are not there where none are made", () => {
+    expect(judge(topology, healthy).backups).toBeNull();
+  });
+
+  it("are said to be well while the newest good one is young", () => {
+    const status = seen({});
+    expect(status).toMatchObject({ verdict: "ok", phase: "normal", findings: [] });
+    expect(status.backups).toMatchObject({
+      container: "running",
+      lastGood: goodBackup.lastGood,
+      detail: null,
+    });
+    expect(renderStatus(status)).toContain("backups: the newest good one is 20260102T020000Z-1, 40.0 MB\n");
+  });
+
+  it.each<[string, Partial<BackupRecord>, string]>([
+    [
+      "the newest is too old, and why",
+      {
+        lastGood: { name: "20260101T000000Z-1", endedAt: "2026-01-01T00:00:00.000Z", bytes: 1 },
+        lastFailure: { at: "2026-01-02T02:00:00.000Z", error: "no room" },
+      },
+      "the newest good one (20260101T000000Z-1) is 27 h old (limit 26 h); the last attempt failed at 2026-01-02T02:00:00.000Z: no room",
+    ],
+    ["there is none", { lastGood: null }, "there is none, 27 h after they were turned on (limit 26 h)"],
+  ])("are a finding where %s", (_name, changes, problem) => {
+    const status = seen({ record: known({ ...goodBackup, ...changes }) });
+    expect(status.verdict).toBe("degraded");
+    expect(status.findings).toEqual([
+      { subject: "backups", problem, remedy: expect.stringContaining("npm run backup -- now") },
+    ]);
+  });
+
+  it("are a finding where the container does not run, and none where it cannot be asked", () => {
+    expect(seen({ container: known({ state: "stopped" }) }).findings).toMatchObject([
+      { subject: "backups", problem: "are not made: their container is stopped" },
+    ]);
+    const unasked = seen({ record: unknownBecause("no database will do") });
+    expect(unasked.findings).toEqual([]);
+    expect(unasked.backups).toMatchObject({ lastGood: null, detail: "no database will do" });
+    expect(renderStatus(unasked)).toContain("backups: not known (no database will do)");
   });
 });

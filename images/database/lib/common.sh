@@ -9,7 +9,7 @@ data_folder=/var/lib/postgresql/data
 # Says on the log and in node-state.json what this node is doing now. "status" reads the file.
 #   report STATE DETAIL     STATE: waiting | initialising | copying | asking | closed | starting
 report() {
-  printf '%s database node: %s: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" "$1" "$2" >&2
+  printf '%s %s: %s: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" "${reporter:-database node}" "$1" "$2" >&2
   jq -n --arg state "$1" --arg detail "$2" --arg since "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
     '{state: $state, detail: $detail, since: $since}' > "$state_folder/node-state.json.new"
   mv "$state_folder/node-state.json.new" "$state_folder/node-state.json"

@@ -6,6 +6,7 @@ import {
   type WatchedServer,
 } from "../../../core/alerts/rules.ts";
 import { alertSettingsSchema, ruleNames } from "../../../core/alerts/settings.ts";
+import type { BackupRecord } from "../../../core/backups/record.ts";
 import { serverNames } from "../../../core/vocabulary.ts";
 
 const time = "2026-11-21T10:00:00.000Z";
@@ -45,6 +46,10 @@ const slot = (walStatus: string, megabytes: number) => ({
 const transition = (verdict: string, endedAt: string) => ({
   ...{ transition: "promote", transitionId: "CHG-1", verdict, endedAt, error: "no space left on device" },
 });
+const madeAt = (endedAt: string) => ({ name: "20261120T020000Z-7", endedAt, bytes: 42 });
+const backedUp: BackupRecord = {
+  ...{ since: inDays(-30), lastGood: madeAt(time), pending: null, lastFailure: null },
+};
 const settings = alertSettingsSchema.parse({});
 const of = (watched: Watched, holds: boolean | null, by = settings) =>
   judgeAlerts(watched, by)
@@ -179,6 +184,37 @@ describe("the rules of the alerts", () => {
       ["certificate:secondary"],
       [],
     ],
+    [
+      "the newest backup is too old",
+      {
+        ...normal,
+        backups: { alertAfterHours: 26, record: { ...backedUp, lastGood: madeAt(inDays(-1.1)) } },
+      },
+      ["backup-too-old"],
+      [],
+    ],
+    [
+      "there is none yet, and they were turned on lately",
+      {
+        ...normal,
+        backups: { alertAfterHours: 26, record: { ...backedUp, since: inDays(-1), lastGood: null } },
+      },
+      [],
+      [],
+    ],
+    [
+      "there is none long after they were turned on",
+      { ...normal, backups: { alertAfterHours: 26, record: { ...backedUp, lastGood: null } } },
+      ["backup-too-old"],
+      [],
+    ],
+    [
+      "the record of backups cannot be read",
+      { ...normal, backups: { alertAfterHours: 26, record: null } },
+      [],
+      ["backup-too-old"],
+    ],
+    ["no backups are made", { ...normal, backups: null }, [], []],
     ["a disk fills", withServer({ diskUsedPercent: 85 }), ["disk:secondary"], []],
     [
       "a server tells neither",

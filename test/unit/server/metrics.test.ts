@@ -17,7 +17,7 @@ function overview(databases: Partial<Tile>): Overview {
     ...{ server: "primary", observedAt: time, stack: "dev", model: "secondary", phase: "normal" },
     ...{ verdict: "ok", summary: "Everything is as declared.", writable: "shared", transition: null },
     ...{ servers: [], databases: [tile], applications: [], gateway: null, findings: [], alerts: [] },
-    ...{ alerting: null, next: null },
+    ...{ alerting: null, backups: null, next: null },
   };
 }
 const samples = async (seen: Overview, name: string) =>

@@ -110,6 +110,7 @@ function seen(changes: Partial<OverviewInput> & { views?: readonly DatabaseView[
     alerting: {
       ...{ settings: defaultAlerts, channels: [], ledger: emptyLedger, sender: null, lastTransition: null },
     },
+    backups: null,
     now,
     ...rest,
   };

@@ -67,6 +67,7 @@ export function observeWorld(world: World): Observation {
     gateway: unknown("not simulated"),
     networks: [],
     certificates: [],
+    backup: null,
   };
 }
 

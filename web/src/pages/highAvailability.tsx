@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 import type { Overview } from "../../../server/overview/schema.ts";
-import { dateTime, timeOfDay } from "../format.ts";
+import { ago, bytes, dateTime, timeOfDay } from "../format.ts";
 import { Alerts } from "../parts/alerts.tsx";
 import { Connectivity } from "../parts/connectivity.tsx";
 import { LagChart } from "../parts/lagChart.tsx";
@@ -50,6 +50,7 @@ function Content({
         <p className="muted">
           {overview.stack}, model {overview.model}; seen by {observer} at {timeOfDay(observedAt)}
         </p>
+        {overview.backups !== null && <p className="muted">{backupText(overview.backups, observedAt)}</p>}
         {transition !== null && (
           <p>
             Running since {dateTime(transition.since)}: {transition.holder}
@@ -111,4 +112,15 @@ function Content({
       <SupportBundle />
     </div>
   );
+}
+
+/** One line: how old the newest good backup is. */
+function backupText({ record }: NonNullable<Overview["backups"]>, observedAt: string): string {
+  if (record === null) return "Backups: not known";
+  const { lastGood, pending } = record;
+  const newest =
+    lastGood === null
+      ? "none yet"
+      : `the newest good one is ${ago(lastGood.endedAt, observedAt)} old (${bytes(lastGood.bytes)})`;
+  return `Backups: ${newest}${pending === null ? "" : `, one is ${pending.state}`}`;
 }
