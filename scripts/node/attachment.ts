@@ -134,6 +134,13 @@ async function takeItsPlace(
     if (copiedFor?.trim() !== move) return { waitingFor: "the copy" };
     return databaseReady(replica.container);
   });
+  // Promoted while this one was copied: then that one is the writable database.
+  const told = await readIntent(elsewhere.container);
+  if (told?.role === "primary")
+    throw new Error(
+      `refused: the ${replica.name} database on host ${elsewhere.host} is the writable one since transition ${told.transitionId}. Set the placement back ("pulumi up" removes the copy here); it can move once another one is writable.`,
+    );
+  await refuseReadOnly(replica, upstream);
   process.stderr.write(`copied; the ${replica.name} database on host ${elsewhere.host} is stopped\n`);
   try {
     await elsewhere.container.stop({ t: 60 });
