@@ -172,12 +172,9 @@ describe.runIf(canRunEngine).sequential("a deployment over two hosts", () => {
         3,
         expect.stringMatching(/REFUSED: host first .* does not answer: no answer within/),
       ]);
-      console.info(
-        `a host has vanished: status ${statusSeconds}, preview ${previewSeconds}, refresh ${refreshSeconds} s`,
-      );
       expect({ statusSeconds, previewSeconds, refreshSeconds }).toEqual({
         statusSeconds: expect.toSatisfy((taken: number) => taken < 12),
-        previewSeconds: expect.toSatisfy((taken: number) => taken < 20),
+        previewSeconds: expect.toSatisfy((taken: number) => taken < 30),
         refreshSeconds: expect.toSatisfy((taken: number) => taken < 12),
       });
     } finally {
