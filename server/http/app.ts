@@ -66,8 +66,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     genReqId: () => randomUUID(),
     bodyLimit: bodyLimitBytes,
     requestTimeout: receiveTimeoutMs,
-    // Before the first request, which sets its own.
-    connectionTimeout: receiveTimeoutMs,
+    // Before the first request, which sets its own (timeLimit.ts).
+    connectionTimeout: (options.requestTimeoutSeconds() + 5) * 1000,
     keepAliveTimeout: 60_000,
     forceCloseConnections: "idle",
     return503OnClosing: false, // requests on open connections are finished, not refused
