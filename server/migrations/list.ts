@@ -2,7 +2,6 @@ import { type Kysely, type Migration, sql } from "kysely";
 import type { Pool } from "pg";
 import { accounts } from "./accounts.ts";
 import { audit, fasterRetention, fasterVerification } from "./audit.ts";
-import { auditFilters } from "./auditFilters.ts";
 import { rotation } from "./rotation.ts";
 import { schedule } from "./schedule.ts";
 import { serverNames } from "./serverNames.ts";
@@ -30,7 +29,6 @@ export function migrations(context: MigrationContext): Record<string, Migration>
     "0008-server-names": { up: (db) => serverNames(db, context.applicationRole) },
     "0009-faster-verification": { up: fasterVerification },
     "0010-faster-retention": { up: fasterRetention },
-    "0011-audit-filters": { up: auditFilters },
   };
 }
 

@@ -48,26 +48,6 @@ describe.sequential("the audit", { timeout: 60_000 }, () => {
     return found.map(({ server: name, problems }) => [name, problems]);
   }
 
-  /** The question for a page of events as it would be typed. */
-  const questionOf = (
-    ...[filter, after]: [Parameters<typeof pageQuery>[0], Parameters<typeof pageQuery>[2]]
-  ) => {
-    const { text, values } = pageQuery(filter, 100, after);
-    return values.reduce<string>(
-      (sql, value, index) =>
-        sql.replaceAll(`$${index + 1}`, typeof value === "number" ? `${value}` : `'${value}'`),
-      text,
-    );
-  };
-  const planOf = async (...question: Parameters<typeof questionOf>) =>
-    (await world.postgres.sql("read-only", `explain ${questionOf(...question)}`, "vault")).join("\n");
-  /** How many events a question reads for nothing; in a transaction that first does something else. */
-  const readForNothing = async (filter: Parameters<typeof questionOf>[0], first: string) => {
-    const sql = `begin; ${first}; explain (analyze) ${questionOf(filter, null)}; rollback`;
-    const plan = (await world.postgres.sql("read-only", sql, "vault")).join("\n");
-    return Number(/Rows Removed by Filter: (\d+)/.exec(plan)?.[1] ?? 0);
-  };
-
   test("every change and every reveal leaves one event; so do refused ones", async () => {
     const body = { name: "router", account: "admin", secret: "s3cret" };
     const key = { "idempotency-key": "one" };
@@ -275,22 +255,17 @@ describe.sequential("the audit", { timeout: 60_000 }, () => {
 
   test("of tens of thousands a page far back is found by the index, and the export has all", async () => {
     const last = (await list(readOnly, "&server=read-only")).at(-1);
-    const plan = await planOf({}, [new Date().toISOString(), "many", 20_000]);
+    const { text, values } = pageQuery({}, 100, [new Date().toISOString(), "many", 20_000]);
+    const literal = values.reduce<string>(
+      (sql, value, index) =>
+        sql.replaceAll(`$${index + 1}`, typeof value === "number" ? `${value}` : `'${value}'`),
+      text,
+    );
+    const plan = (await world.postgres.sql("read-only", `explain ${literal}`, "vault")).join("\n");
     expect(plan).toMatch(/Index Cond: \(ROW\(at, server, sequence\) < ROW/);
     const lines = (await readOnly.text("/api/audit/export")).trim().split("\n");
     expect(lines.length).toBeGreaterThan(40_000);
     expect(lines.some((line) => line.includes(`"sequence":${last?.sequence},`))).toBe(true);
-  });
-
-  test("of tens of thousands those of one actor, and those of one object, are found without reading the others", async () => {
-    for (const [index, filter] of [
-      ["audit_events_by_actor", { actor: "administrator" }],
-      ["audit_events_by_object", { object: id }],
-    ] as const) {
-      expect(await planOf(filter, null)).toContain(index);
-      expect(await readForNothing(filter, "select")).toBe(0);
-      expect(await readForNothing(filter, `drop index vault.${index}`)).toBeGreaterThan(40_000);
-    }
   });
 
   test("the retention removes tens of thousands within seconds, some at a time, and the rest stays proven", async () => {
