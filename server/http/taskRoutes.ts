@@ -56,6 +56,7 @@ export function taskOperations(api: Operations, services: () => Services): void 
     params: z.strictObject({ task: z.enum(taskNames) }),
     audit: { kind: "task", operation: "task.request" },
     answers: { 202: { description: "It is run within seconds", schema: requestedSchema } },
+    problems: [409],
     handle: async ({ params: { task }, request, reply }) => {
       if (!tasksWith(services().config.backups).some(([name]) => name === task))
         throw new HttpProblem(
