@@ -76,6 +76,7 @@ describe.sequential("a transition is killed", () => {
     ["rebuild", "before:copy"],
     ["rebuild", "after:copy"],
     ["promote", "after:follow"],
+    ["restore", "after:follow"],
   ])("%s, only pulumi, %s: a second up clears its lock, waits for an orphan that acts, and finishes", async (name, at) => {
     await story.losesNothing(async () => {
       const up = story.beginUp(name, { at, until: story.go });
