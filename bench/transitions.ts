@@ -3,6 +3,7 @@ import type { Evidence } from "../core/transition/evidence.ts";
 import type { Goal } from "../core/transition/step.ts";
 import type { DeployedStack } from "../scripts/cli/pulumi.ts";
 import { execute } from "../scripts/docker/container.ts";
+import { figuresOf } from "../scripts/drill/figures.ts";
 import { type MeasuredTransition, measureTransition } from "../scripts/drill/swap.ts";
 import { compareEverywhere, localRows } from "../scripts/load/compare.ts";
 import { WriteLoad } from "../scripts/load/writeLoad.ts";
@@ -147,9 +148,7 @@ function emergencyPromote(stack: DeployedStack, transitionId: string): Promise<E
 }
 
 function plannedMeasurements(name: string, runs: readonly MeasuredTransition[]): readonly Measurement[] {
-  const middle = [...runs].sort((a, b) => a.gatewayGapSeconds - b.gatewayGapSeconds)[
-    Math.floor(runs.length / 2)
-  ];
+  const middle = middleOf(runs, ({ gatewayGapSeconds }) => gatewayGapSeconds);
   return [
     {
       what: `${name}: write gap at the gateway`,
@@ -164,6 +163,12 @@ function plannedMeasurements(name: string, runs: readonly MeasuredTransition[]):
       parts: [],
     },
   ];
+}
+
+/** The run whose value is the median of all. */
+function middleOf<Run>(runs: readonly Run[], figureOf: (run: Run) => number): Run | undefined {
+  const median = figuresOf(runs.map(figureOf))?.p50;
+  return runs.find((run) => figureOf(run) === median);
 }
 
 /** Where the gap of a swap goes. */
@@ -189,7 +194,7 @@ function emergencyMeasurements(runs: readonly Emergency[]): readonly Measurement
       what: "emergency promote: decision to first write at the gateway",
       seconds: runs.map(({ firstWrite }) => firstWrite),
       targetSeconds: 0.5,
-      parts: [...runs].sort((a, b) => a.firstWrite - b.firstWrite)[Math.floor(runs.length / 2)]?.parts ?? [],
+      parts: middleOf(runs, ({ firstWrite }) => firstWrite)?.parts ?? [],
     },
     {
       what: "emergency promote: decision to the old primary streaming",
@@ -232,7 +237,7 @@ async function rebuildMeasurements(
   } finally {
     await idle.stop();
   }
-  const median = [...plain].sort((a, b) => a - b)[Math.floor(plain.length / 2)] ?? 0;
+  const median = figuresOf(plain)?.p50 ?? 0;
   return [
     { what: `plain pg_basebackup, ${rebuildMegabytes} MB`, seconds: plain, parts: [] },
     {

@@ -26,6 +26,7 @@ export class NodeImage extends pulumi.ComponentResource {
     const alsoKnownAs = (prefix: string) =>
       former === undefined ? {} : { aliases: [{ name: `${prefix}${former}` }] };
     super("pg-continuity:index:NodeImage", name, {}, { ...opts, ...alsoKnownAs("") });
+    const revision = topology.imageRevisions[kind];
     this.image = imageName(topology, kind, contentHash(".", imageSources[kind]));
     this.build = new command.local.Command(
       `build-${name}`,
@@ -37,7 +38,7 @@ export class NodeImage extends pulumi.ComponentResource {
           DOCKER_URL: host.host.docker,
           IMAGE: this.image,
           KIND: kind,
-          ...(topology.imageRevision === "" ? {} : { REVISION: topology.imageRevision }),
+          ...(revision === "" ? {} : { REVISION: revision }),
           PROJECT: topology.project,
           STACK: topology.stack,
         },

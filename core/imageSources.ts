@@ -16,6 +16,7 @@ export const imageSources = {
     "core/lsn.ts",
     "core/nextSteps.ts",
     "core/observation.ts",
+    "core/ownCertificate.ts",
     "core/serverConfig.ts",
     "core/statusFindings.ts",
     "core/supportBundle",
@@ -29,18 +30,24 @@ export const imageSources = {
 
 export type ImageKind = keyof typeof imageSources;
 
+/** What a function gives for each kind of image. */
+export function forEachImageKind<T>(make: (kind: ImageKind) => T): Readonly<Record<ImageKind, T>> {
+  return { database: make("database"), server: make("server"), gateway: make("gateway") };
+}
+
 /**
  * Name of a stack's image: the content decides the tag, so that an unchanged image is never built twice.
  *
- * @param topology its `imageRevision` makes it another image, with the packages of another day
+ * @param topology its revision of this kind makes it another image, with the packages of another day
  */
 export function imageName(
-  topology: Pick<Topology, "project" | "stack" | "imageRevision">,
+  topology: Pick<Topology, "project" | "stack" | "imageRevisions">,
   kind: ImageKind,
   contentHash: string,
 ): string {
-  const { project, stack, imageRevision } = topology;
-  return `${project}-${stack}/${kind}:${contentHash}${imageRevision === "" ? "" : `-${imageRevision}`}`;
+  const { project, stack, imageRevisions } = topology;
+  const revision = imageRevisions[kind];
+  return `${project}-${stack}/${kind}:${contentHash}${revision === "" ? "" : `-${revision}`}`;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { npmRun } from "./causes/commands.ts";
 import type { TransitionName } from "./transition/step.ts";
 import type { Declared, Verdict } from "./verdict.ts";
 import type { DatabaseName } from "./vocabulary.ts";
@@ -63,8 +64,8 @@ export function nextSteps(
       avoid: ["Do not promote by hand (pg_promote): the old primary would not be fenced."],
       steps: [
         {
-          text: "Start the shared database again. That loses nothing.",
-          commands: [`docker start ${containerOf("shared")}`],
+          text: "Start the shared database again; where it runs and is cut off, an up connects it to its network. That loses nothing.",
+          commands: [`docker start ${containerOf("shared")}`, npmRun(declared.stack, "up")],
         },
         {
           text: "If that cannot be done in time, promote. The preview says what is at stake.",
@@ -87,8 +88,8 @@ export function nextSteps(
     avoid: [],
     steps: [
       {
-        text: "Start the replica again: it catches up by itself.",
-        commands: [`docker start ${containerOf("read-only")}`],
+        text: "Start the replica again; where it runs and is cut off, an up connects it to its network. It catches up by itself.",
+        commands: [`docker start ${containerOf("read-only")}`, npmRun(declared.stack, "up")],
       },
       { text: "If its data is lost, copy it anew.", ...transition("rebuild") },
     ],

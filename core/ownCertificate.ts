@@ -92,6 +92,16 @@ export function trustOf({ gatewayCertificate, gatewayAuthority }: OwnCertificate
   return root ? root.toString() : "";
 }
 
+/** When a chain ends, by its certificate that ends first (ISO 8601); null without one, or where it cannot be read. */
+export function endOfChain(pem: string): string | null {
+  try {
+    const ends = certificatesIn(pem).map(({ validTo }) => Date.parse(validTo));
+    return ends.length === 0 ? null : new Date(Math.min(...ends)).toISOString();
+  } catch {
+    return null;
+  }
+}
+
 /** A chain in half a sentence: `vault.example.com until 2027-03-01`. */
 export function describeCertificate(pem: string): string {
   const [own] = certificatesIn(pem);

@@ -53,7 +53,15 @@ export const serverConfigSchema = z.strictObject({
           certificateName: z.string().min(1),
         }),
       ),
-      gateway: z.strictObject({ containerName: z.string(), address: z.string().min(1), port }).nullable(),
+      gateway: z
+        .strictObject({
+          containerName: z.string(),
+          address: z.string().min(1),
+          port,
+          /** Of the certificate of one's own that it shows to clients; null where it shows the stack's. */
+          ownCertificateEndsAt: z.iso.datetime().nullable().default(null),
+        })
+        .nullable(),
       /** One's own application beside each server, if there is one. */
       applications: z
         .array(

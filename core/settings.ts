@@ -52,6 +52,11 @@ const nodeNames = [
 const generation = z.number().int().min(1);
 const generations = z.tuple([generation], generation).default([1]);
 
+/** Becomes part of an image's tag. */
+const revision = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{0,40}$/, "is no revision (at most 40 of A-Z, a-z, 0-9, _, . and -)");
+
 const parameterValue = z.union([z.string(), z.number(), z.boolean()]);
 
 /** What the stack's config may hold. Every key has a default; Pulumi.yaml declares the same ones. */
@@ -87,10 +92,14 @@ export const settingsSchema = z.strictObject({
   displayNames: z.partialRecord(z.enum(serverNames), z.string().min(1).max(60)).default({}),
   application: applicationSchema.prefault({}),
   postgresParameters: z.record(z.string(), parameterValue).default({}),
-  imageRevision: z
-    .string()
-    .regex(/^[A-Za-z0-9_.-]{0,40}$/, "is no revision (at most 40 of A-Z, a-z, 0-9, _, . and -)")
-    .default(""),
+  imageRevision: revision.default(""),
+  imageRevisions: z
+    .strictObject({
+      database: revision.optional(),
+      server: revision.optional(),
+      gateway: revision.optional(),
+    })
+    .prefault({}),
   resources: resourcesSchema,
   slotWalKeepMegabytes: z.number().int().min(64).default(1024),
   synchronous: z.boolean().default(false),

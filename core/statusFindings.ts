@@ -214,5 +214,5 @@ function packFindings(servers: readonly ServerStatus[]): Finding[] {
 }
 
 function startRemedy(containerName: string): string {
-  return `Start it: docker start ${containerName}, or run "npm run up". Its log: docker logs ${containerName}`;
+  return `Start it: docker start ${containerName}. Where it runs and is cut off, "npm run up" connects it to its network again. Its log: docker logs ${containerName}`;
 }

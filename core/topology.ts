@@ -1,4 +1,6 @@
 import { gatewayAddressOf } from "./hostRules.ts";
+import { forEachImageKind, type ImageKind } from "./imageSources.ts";
+import { endOfChain } from "./ownCertificate.ts";
 import type { Settings } from "./settings.ts";
 import { type DatabaseName, type Model, models, type ServerName } from "./vocabulary.ts";
 
@@ -58,6 +60,8 @@ export interface GatewayNode extends Node {
   readonly address: string;
   /** Whether clients see a certificate of one's own there, and that of the stack only who asks for it by its name. */
   readonly hasOwnCertificate: boolean;
+  /** ISO 8601; null without one. */
+  readonly ownCertificateEndsAt: string | null;
 }
 
 /** One's own application beside a server (docs/your-application.md). */
@@ -106,8 +110,8 @@ export interface Topology {
   readonly backup: BackupNode | null;
   /** Whether a write is acknowledged only once the standby has it. */
   readonly synchronous: boolean;
-  /** Any text: another one makes images with the packages of its day. */
-  readonly imageRevision: string;
+  /** By kind of image, any text: another one makes that image with the packages of its day. */
+  readonly imageRevisions: Readonly<Record<ImageKind, string>>;
   /** The data volume, by its name in Pulumi, that a change may delete or replace; none where empty. */
   readonly givenUpVolume: string;
 }
@@ -172,7 +176,7 @@ export function deriveTopology(project: string, stack: string, settings: Setting
     stack,
     model: settings.model,
     synchronous: settings.synchronous,
-    imageRevision: settings.imageRevision,
+    imageRevisions: forEachImageKind((kind) => settings.imageRevisions[kind] ?? settings.imageRevision),
     givenUpVolume: settings.giveUpVolume,
     hosts: hosts.filter((host) => hostIsUsed(host, settings, firstHost)),
     idleHosts: hosts.filter((host) => !hostIsUsed(host, settings, firstHost)),
@@ -205,6 +209,7 @@ export function deriveTopology(project: string, stack: string, settings: Setting
       statistics: { address: "127.0.0.1", port: settings.ports.gatewayStatistics },
       address: gatewayAddressOf(settings),
       hasOwnCertificate: settings.gatewayCertificate !== "",
+      ownCertificateEndsAt: endOfChain(settings.gatewayCertificate),
     },
     backup:
       backups.schedule === ""

@@ -27,6 +27,7 @@ import { ServerNames } from "./servers/names.ts";
 import type { RecentLog } from "./support/recentLog.ts";
 import { secretsOf } from "./support/secrets.ts";
 import { version } from "./version.ts";
+import { rehearsal } from "./writes/rehearsal.ts";
 import { Writer } from "./writes/writer.ts";
 
 const stopLimitMs = 10_000;
@@ -78,7 +79,7 @@ export class Runtime {
     this.#log = log;
     const { witness, numbers, spool } = disk;
     this.#witness = witness;
-    this.#cluster = new Cluster(server, witness, log);
+    this.#cluster = new Cluster(server, witness, rehearsal, log);
     this.#reader = new Reader(this.#cluster, config.writeHoldSeconds);
     this.#directory = new Directory(this.#reader);
     this.#writer = new Writer(server, this.#cluster, config.writeHoldSeconds, log);

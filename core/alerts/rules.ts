@@ -1,4 +1,5 @@
 import { type BackupRecord, backupRemedy, whyTooOld } from "../backups/record.ts";
+import { renewal } from "../ownCertificate.ts";
 import type { DatabaseName, Phase, ServerName } from "../vocabulary.ts";
 import { phases } from "../vocabulary.ts";
 import type { ReadonlyAlertSettings, RuleName } from "./settings.ts";
@@ -31,6 +32,10 @@ export interface Watched {
   readonly databases: readonly WatchedDatabase[];
   /** The last one on record; null where none is, undefined where that is not known. */
   readonly lastTransition?: LastTransition | null | undefined;
+  readonly gateway: {
+    /** Of the certificate of one's own that it shows to clients; null where there is none. */
+    readonly ownCertificateEndsAt: string | null;
+  } | null;
   /** Not there where none are made. */
   readonly backups?: WatchedBackups | null;
 }
@@ -110,7 +115,11 @@ export function judgeAlerts(watched: Watched, settings: ReadonlyAlertSettings): 
       ]),
     ...phases.filter((phase) => phase !== "normal").map((phase) => phaseIs(watched, phase)),
     transitionFailed(watched),
-    ...watched.servers.flatMap((server) => [certificate(watched, server, settings), disk(server, settings)]),
+    ...watched.servers.flatMap((server) => [
+      serverCertificate(watched, server, settings),
+      disk(server, settings),
+    ]),
+    gatewayCertificate(watched, settings),
     backupTooOld(watched),
   ];
   return all.filter(({ rule }) => !settings.silenced.includes(rule));
@@ -230,20 +239,40 @@ function transitionFailed({ lastTransition, observedAt }: Watched): Judgement {
   });
 }
 
-function certificate(
+function serverCertificate(
   { observedAt }: Watched,
   { name, certificateExpiresAt }: WatchedServer,
   { certificateDays }: ReadonlyAlertSettings,
 ): Judgement {
-  const left =
-    certificateExpiresAt === null ? null : (Date.parse(certificateExpiresAt) - Date.parse(observedAt)) / day;
-  const date = certificateExpiresAt?.slice(0, 10);
+  const left = daysUntil(certificateExpiresAt, observedAt);
   return judgement("certificate", name, left === null ? null : left < certificateDays, {
     subject: `certificate of the ${name} server`,
-    problem:
-      (left ?? 0) < 0 ? `has expired on ${date}` : `expires on ${date}, in ${Math.floor(left ?? 0)} days`,
+    problem: expiry(certificateExpiresAt, left),
     remedy: 'Renew all certificates: "npm run rotate -- certificates".',
   });
+}
+
+/** One of one's own; without it there is nothing to end, and an alert on the one before is over. */
+function gatewayCertificate(
+  { observedAt, gateway }: Watched,
+  { certificateDays }: ReadonlyAlertSettings,
+): Judgement {
+  const endsAt = gateway?.ownCertificateEndsAt ?? null;
+  const left = daysUntil(endsAt, observedAt);
+  return judgement("certificate", "gateway", left !== null && left < certificateDays, {
+    subject: "certificate that the gateway shows to clients",
+    problem: expiry(endsAt, left),
+    remedy: `Renew it: ${renewal}.`,
+  });
+}
+
+function daysUntil(end: string | null, now: string): number | null {
+  return end === null ? null : (Date.parse(end) - Date.parse(now)) / day;
+}
+
+function expiry(end: string | null, left: number | null): string {
+  const date = end?.slice(0, 10);
+  return (left ?? 0) < 0 ? `has expired on ${date}` : `expires on ${date}, in ${Math.floor(left ?? 0)} days`;
 }
 
 function disk({ name, diskUsedPercent }: WatchedServer, { diskPercent }: ReadonlyAlertSettings): Judgement {

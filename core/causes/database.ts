@@ -7,6 +7,7 @@ const checked = {
   service: "A connection to PostgreSQL, the other servers' word, and who streams from or to it.",
   replication: "pg_stat_replication and the slot on the writable database, pg_stat_wal_receiver, timelines.",
   network: "Whom this server reaches, and whom the other servers reach.",
+  lost: "Whom this server reaches, whom the other servers reach, and how it fell silent.",
 } as const;
 
 /** Why a database is inactive. Pure: from one set of observations, never a cause whose contrary was observed. */
@@ -38,7 +39,7 @@ function causesOfMissing(database: InactiveDatabase, around: Surroundings): Diag
           }),
       ...replicationHelp(database, around.stack),
     },
-    network: { checked: checked.network, ...network, ...networkHelp(around.stack) },
+    network: { checked: checked.lost, ...network, ...networkHelp(around.stack) },
   });
 }
 

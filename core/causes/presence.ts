@@ -13,15 +13,17 @@ export interface Presence {
 
 /**
  * Tells a node that does not run from one that cannot be reached. Pure. Somebody who hears of the node rules out that
- * it does not run; a refused connection rules out the network; where nobody but the observer has looked, and over a way
- * of which nothing else is known, neither is called likely.
+ * it does not run; a refused connection rules out the network; what went without closing its connections was cut off
+ * rather than ended; where nobody but the observer has looked, and over a way of which nothing else is known, or where
+ * another server's word is awaited, neither is called likely.
  *
  * @param heard how else the node is known to run
  */
 export function presenceOf(node: InactiveNode, around: Surroundings, heard: readonly string[]): Presence {
-  const { look, witnesses, place } = node;
+  const { look, loss, witnesses, place } = node;
   const here = `This server (${around.observer}) asked: ${said(node)}.`;
-  const reaching = witnesses.filter(({ reachable }) => reachable === true);
+  const awaited = witnesses.filter(({ isAwaited }) => isAwaited);
+  const reaching = witnesses.filter(({ reachable, isAwaited }) => reachable === true && !isAwaited);
   const missing = witnesses.filter(({ reachable }) => reachable === false);
   const signs = [...reaching.map(({ server }) => `The ${server} server reaches it.`), ...heard];
   const alsoMissing = missing.map(({ server }) => `The ${server} server does not reach it either.`);
@@ -73,6 +75,29 @@ export function presenceOf(node: InactiveNode, around: Surroundings, heard: read
       likely: "network",
       service: { verdict: "not known", evidence: [here, "Nobody can be asked who might reach it."] },
       network: { verdict: "likely", evidence: [reaches, "So it is likely this server that is cut off."] },
+    };
+  if (place.isBeside && loss === "cut")
+    return {
+      likely: "network",
+      service: { verdict: "not known", evidence: [here, ...alsoMissing] },
+      network: {
+        verdict: "likely",
+        evidence: [
+          here,
+          "It fell silent over a connection that nobody has closed, and takes no new one. What ends has its connections closed.",
+          ...alsoMissing,
+          reaches,
+        ],
+      },
+    };
+  if (awaited.length > 0 || (place.isBeside && loss === "silent"))
+    return {
+      likely: null,
+      service: {
+        verdict: "not known",
+        evidence: [here, ...awaited.map(({ server }) => `The ${server} server reached it a moment ago.`)],
+      },
+      network: { verdict: "not known", evidence: [reaches] },
     };
   const isPlaced = place.isBeside || place.reachedOnItsHost.length > 0 || missing.length > 0;
   const neighbours = place.reachedOnItsHost.map((name) => `On the same host ${name} is reached.`);

@@ -7,6 +7,7 @@ const checked = {
   service: "Its health endpoint, the other servers' word, and whether it asks a database now.",
   replication: "What it says of its databases, and what was found of those.",
   network: "Whom this server reaches, and whom the other servers reach.",
+  lost: "Whom this server reaches, whom the other servers reach, and how it fell silent.",
 } as const;
 
 /** Why a server is inactive. Pure: from one set of observations, never a cause whose contrary was observed. */
@@ -26,7 +27,7 @@ function causesOfMissing(server: InactiveServer, around: Surroundings): Diagnosi
       evidence: ["A server answers whether or not it has a database: this one does not answer."],
       ...databaseHelp(server, around.stack),
     },
-    network: { checked: checked.network, ...network, ...networkHelp(around.stack) },
+    network: { checked: checked.lost, ...network, ...networkHelp(around.stack) },
   });
 }
 

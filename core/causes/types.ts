@@ -1,4 +1,5 @@
 import type { DatabaseName, ServerName } from "../vocabulary.ts";
+import type { Loss } from "./loss.ts";
 
 /** Why a server or a database can be inactive. */
 export const causeNames = ["service", "replication", "network"] as const;
@@ -43,6 +44,8 @@ export type Look = "answered" | "refused" | "unnamed" | "silent" | "starting" | 
 export interface Witnessed {
   readonly server: ServerName;
   readonly reachable: boolean | null;
+  /** It reached the node a moment ago, and has not said so since the observer does not. */
+  readonly isAwaited: boolean;
 }
 
 /** What is known of an inactive node whatever its kind. */
@@ -51,6 +54,7 @@ export interface InactiveNode {
   readonly look: Look;
   /** The words of the failure. */
   readonly problem: string | null;
+  readonly loss: Loss;
   /** What the other servers say. */
   readonly witnesses: readonly Witnessed[];
   readonly place: Place;

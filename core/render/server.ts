@@ -32,6 +32,7 @@ export function renderServerConfig(topology: Topology, server: ServerNode, hasAl
       gateway: {
         containerName: topology.gateway.containerName,
         ...endpoint(server, topology.gateway),
+        ownCertificateEndsAt: topology.gateway.ownCertificateEndsAt,
       },
       ...(topology.applications.length === 0
         ? {}

@@ -1,7 +1,7 @@
 // Builds the image of one kind of node on an engine. The part that comes from the distribution's packages is built
 // and tagged first, so that it outlives the stack.
 //
-//   environment: DOCKER_URL, IMAGE, KIND, PROJECT, STACK, REVISION (optional: with the packages of the day)
+//   environment: DOCKER_URL, IMAGE, KIND, PROJECT, STACK, REVISION (optional: brings the packages up to the day)
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,15 +27,22 @@ await runStep("build-image", async () => {
       `pg-continuity.project=${required("PROJECT")}`,
       `pg-continuity.stack=${required("STACK")}`,
     ];
-    const revision = ["--build-arg", `REVISION=${process.env.REVISION ?? ""}`];
     const packages = packagesImageName(required("PROJECT"), kind);
-    await build(url, folder, ["--target", "packages", "--tag", packages, ...revision]);
-    await build(url, folder, ["--tag", image, ...revision, ...labels.flatMap((label) => ["--label", label])]);
+    await build(url, folder, ["--target", "packages", "--tag", packages, ...revision("")]);
+    await build(url, folder, [
+      ...["--tag", image, ...revision(process.env.REVISION ?? "")],
+      ...labels.flatMap((label) => ["--label", label]),
+    ]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
   return { result: "built", image };
 });
+
+/** Without one an image has the packages as they were first installed on this engine, which all stacks share. */
+function revision(text: string): readonly string[] {
+  return ["--build-arg", `REVISION=${text}`];
+}
 
 /** `docker build`, its output on standard error only when it fails. */
 async function build(url: string, folder: string, options: readonly string[]): Promise<void> {

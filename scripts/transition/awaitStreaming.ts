@@ -10,6 +10,9 @@ import { type ActionContext, nodeOf, withClient } from "./context.ts";
 /** Without any change for so long, in seconds, waiting ends with what the node said last. */
 const patienceSeconds = 120;
 
+/** A copy with so much before it, in bytes, is looked at seldom: each look takes time from it. */
+const farFromDone = 100e6;
+
 interface Progress {
   /** Of the upstream. */
   readonly timeline: number;
@@ -86,8 +89,9 @@ async function awaitProgress(
   while (true) {
     const progress = await progressOf(name, upstream, context);
     if (await done(progress)) return;
-    const said = await readContainerFile(container, `${stateFolder}/node-state.json`);
-    const text = progressText(name, progress, said, (Date.now() - startedAt) / 1000);
+    const text =
+      copyText(name, progress, (Date.now() - startedAt) / 1000) ??
+      nodeText(name, await readContainerFile(container, `${stateFolder}/node-state.json`));
     if (text !== last) {
       changedAt = Date.now();
       if (Date.now() - shownAt > 1000 || progress.copiedBytes === null) {
@@ -98,21 +102,22 @@ async function awaitProgress(
     }
     if (Date.now() - changedAt > patienceSeconds * 1000)
       throw new Error(`${name} did not ${what} within ${patienceSeconds} s without any change: ${last}`);
-    await sleep(50);
+    const bytesBefore = (progress.totalBytes ?? 0) - (progress.copiedBytes ?? 0);
+    await sleep(progress.copiedBytes !== null && bytesBefore > farFromDone ? 500 : 50);
   }
 }
 
-function progressText(
+function copyText(
   name: DatabaseName,
-  progress: Progress,
-  said: string | undefined,
+  { copiedBytes, totalBytes }: Progress,
   seconds: number,
-): string {
-  if (progress.copiedBytes !== null) {
-    const total = progress.totalBytes ? ` of ${bytesText(progress.totalBytes)}` : "";
-    const rate = bytesText(progress.copiedBytes / Math.max(0.1, seconds));
-    return `${name}: base backup ${bytesText(progress.copiedBytes)}${total}, ${rate}/s`;
-  }
+): string | undefined {
+  if (copiedBytes === null) return undefined;
+  const total = totalBytes ? ` of ${bytesText(totalBytes)}` : "";
+  return `${name}: base backup ${bytesText(copiedBytes)}${total}, ${bytesText(copiedBytes / Math.max(0.1, seconds))}/s`;
+}
+
+function nodeText(name: DatabaseName, said: string | undefined): string {
   if (said === undefined) return `${name}: waiting`;
   const { state, detail } = JSON.parse(said) as NodeStateObservation;
   return `${name}: ${state}: ${detail}`;

@@ -52,20 +52,30 @@ async function roomFor(
   upstream: DatabaseName,
   context: ActionContext,
 ): Promise<{ databaseBytes: number; neededBytes: number; freeBytes: number | null }> {
-  const databaseBytes = await withClient(context, upstream, async (query) => {
+  const [databaseBytes, freeBytes] = await Promise.all([bytesOf(upstream, context), bytesFreeFor(node)]);
+  // The data, and as much again as WAL that comes while it is copied, within bounds.
+  const neededBytes = databaseBytes + Math.min(databaseBytes, 1024 ** 3);
+  return { databaseBytes, neededBytes, freeBytes };
+}
+
+function bytesOf(upstream: DatabaseName, context: ActionContext): Promise<number> {
+  return withClient(context, upstream, async (query) => {
     const [row] = await query<{ bytes: string }>(
       "SELECT sum(pg_database_size(oid))::text AS bytes FROM pg_database",
     );
     return Number(row?.bytes ?? 0);
   });
-  // The data, and as much again as WAL that comes while it is copied, within bounds.
-  const neededBytes = databaseBytes + Math.min(databaseBytes, 1024 ** 3);
+}
+
+/** Room in the data volume once the old data is gone, which goes before the copy begins; null where the container is down. */
+async function bytesFreeFor(node: DatabaseNode): Promise<number | null> {
   const container = containerOf(node);
   const { State } = await container.inspect();
-  if (!State.Running) return { databaseBytes, neededBytes, freeBytes: null };
-  const df = await execute(container, ["df", "--output=avail", "-B1", "/var/lib/postgresql"]);
-  const du = await execute(container, ["du", "-sb", "/var/lib/postgresql/data"]);
-  // The old data goes before the copy begins.
+  if (!State.Running) return null;
+  const [df, du] = await Promise.all([
+    execute(container, ["df", "--output=avail", "-B1", "/var/lib/postgresql"]),
+    execute(container, ["du", "-sb", "/var/lib/postgresql/data"]),
+  ]);
   const own = Number(du.stdout.split("\t")[0] ?? 0) || 0;
-  return { databaseBytes, neededBytes, freeBytes: Number(df.stdout.trim().split("\n").at(-1)) + own };
+  return Number(df.stdout.trim().split("\n").at(-1)) + own;
 }

@@ -16,6 +16,9 @@ const urgentForMs = 60_000;
 /** Later nobody waits any more, but a promotion should still be noticed soon; and a new connection costs both sides. */
 const patientIntervalMs = 100;
 
+/** So often the connections to a standby are made ready for writes again. */
+const warmAgainMs = 60_000;
+
 /** What is known of all databases at this moment. */
 export interface ClusterState {
   readonly views: readonly DatabaseView[];
@@ -36,12 +39,15 @@ interface Node {
   readonly fingerprint: string;
   readonly watcher: DatabaseWatcher;
   readonly pool: DatabasePool;
+  /** When connections were made ready; milliseconds since the epoch. */
+  warmedAt: number;
 }
 
 /** The databases of the model: watched, chosen from, connected to. Never throws because one is lost. */
 export class Cluster {
   readonly #server: ServerName;
   readonly #witness: Witness;
+  readonly #rehearsal: string;
   readonly #log: Logger;
   /** Databases that refuse this server's password. */
   readonly refusals: Refusals;
@@ -54,8 +60,10 @@ export class Cluster {
   readonly #startedAt = Date.now();
   #stopped = false;
 
-  constructor(server: ServerName, witness: Witness, log: Logger) {
+  /** @param rehearsal SQL that each connection runs that is kept ready */
+  constructor(server: ServerName, witness: Witness, rehearsal: string, log: Logger) {
     this.#server = server;
+    this.#rehearsal = rehearsal;
     this.#witness = witness;
     this.#log = log;
     this.refusals = new Refusals(log);
@@ -89,9 +97,13 @@ export class Cluster {
         },
         this.refusals,
       );
-      const { poolSize, poolWaitSeconds } = settings;
-      const pool = new DatabasePool(database, poolSize, poolWaitSeconds, this.refusals, this.#log);
-      this.#nodes.set(name, { fingerprint, watcher, pool });
+      const pool = new DatabasePool(
+        database,
+        { ...settings, rehearsal: this.#rehearsal },
+        this.refusals,
+        this.#log,
+      );
+      this.#nodes.set(name, { fingerprint, watcher, pool, warmedAt: 0 });
       watcher.start();
     }
   }
@@ -115,6 +127,19 @@ export class Cluster {
   /** Looks at every database at once: a request has met an error that says that something changed. */
   lookNow(): void {
     for (const { watcher } of this.#nodes.values()) watcher.lookNow();
+  }
+
+  /**
+   * Looks at a database again at once, and waits until a look has ended since, at most until `deadline` (milliseconds
+   * since the epoch). One look tells everybody who has met the same error.
+   */
+  async lookAgain(name: DatabaseName, deadline: number): Promise<void> {
+    const askedAt = Date.now();
+    this.lookNow();
+    await this.waitFor(() => {
+      const view = this.#views.get(name);
+      return view === undefined || (view.observedAt ?? 0) >= askedAt ? true : null;
+    }, deadline);
   }
 
   /** Calls back after each observation, until the returned function is called. */
@@ -185,9 +210,17 @@ export class Cluster {
         "database observed",
       );
     }
-    if (view.reachable && !before.reachable) void node.pool.warm();
+    if (view.reachable && (!before.reachable || this.#isDue(view, node))) {
+      node.warmedAt = Date.now();
+      void node.pool.warm();
+    }
     if (!view.reachable && before.reachable) node.pool.cut();
     this.#notify();
+  }
+
+  /** What a connection knows of the catalogue goes out of date; where a promotion may come it is renewed. */
+  #isDue({ inRecovery }: DatabaseView, { warmedAt }: Node): boolean {
+    return inRecovery === true && Date.now() - warmedAt >= warmAgainMs;
   }
 
   #acceptDetail(name: DatabaseName, detail: DatabaseDetail | Error): void {

@@ -27,8 +27,13 @@ export interface ConnectionSettings {
  * every wait bounded.
  *
  * @param sockets receives each socket for as long as it lives, so that all of them can be cut at once.
+ * @param taken called when the host takes a connection, whatever comes of it.
  */
-export function clientOptions(settings: ConnectionSettings, sockets: Set<Socket>): ClientConfig {
+export function clientOptions(
+  settings: ConnectionSettings,
+  sockets: Set<Socket>,
+  taken: () => void = () => undefined,
+): ClientConfig {
   return {
     host: settings.target.address,
     port: settings.target.port,
@@ -51,7 +56,7 @@ export function clientOptions(settings: ConnectionSettings, sockets: Set<Socket>
       checkServerIdentity: (_host, certificate) =>
         checkServerIdentity(settings.target.certificateName, certificate),
     },
-    stream: () => trackedSocket(sockets),
+    stream: () => trackedSocket(sockets).once("connect", taken),
   };
 }
 

@@ -7,25 +7,29 @@ import type { Refusals } from "./refusals.ts";
 /** Connections that are kept ready, so that the first requests after a promotion need not open any. */
 const warmConnections = 4;
 
+export interface PoolOptions {
+  readonly poolSize: number;
+  /** How long a request may wait for a free connection. */
+  readonly poolWaitSeconds: number;
+  /** SQL that each connection runs that is kept ready. */
+  readonly rehearsal: string;
+}
+
 /** The connections of the application role to one database. */
 export class DatabasePool {
   readonly #pool: pg.Pool;
   readonly #sockets = new Set<Socket>();
   readonly #log: Logger;
   readonly #settings: ConnectionSettings;
+  readonly #rehearsal: string;
   readonly #refusals: Refusals;
   #warming = false;
 
-  /** @param waitSeconds how long a request may wait for a free connection. */
-  constructor(
-    settings: ConnectionSettings,
-    size: number,
-    waitSeconds: number,
-    refusals: Refusals,
-    log: Logger,
-  ) {
+  constructor(settings: ConnectionSettings, options: PoolOptions, refusals: Refusals, log: Logger) {
+    const { poolSize: size, poolWaitSeconds: waitSeconds, rehearsal } = options;
     this.#log = log;
     this.#settings = settings;
+    this.#rehearsal = rehearsal;
     this.#refusals = refusals;
     this.#pool = new pg.Pool({
       ...clientOptions(settings, this.#sockets),
@@ -81,7 +85,10 @@ export class DatabasePool {
     }
   }
 
-  /** Opens the few connections that are kept ready. Failure is no news: the watcher reports it. */
+  /**
+   * Opens the few connections that are kept ready, and lets each read what writes need of the catalogue: the first
+   * write after a promotion need not wait for it. Failure is no news: the watcher reports it.
+   */
   async warm(): Promise<void> {
     if (this.#warming || this.#pool.ending) return;
     this.#warming = true;
@@ -90,6 +97,11 @@ export class DatabasePool {
       while (clients.length < Math.min(warmConnections, this.#pool.options.max ?? warmConnections)) {
         clients.push(await this.connect());
       }
+      const rehearsals = await Promise.allSettled(clients.map((client) => client.query(this.#rehearsal)));
+      for (const { reason } of rehearsals.filter(
+        ({ status }) => status === "rejected",
+      ) as PromiseRejectedResult[])
+        this.#log.debug({ err: reason }, "a write could not be rehearsed");
     } catch (error) {
       this.#log.debug({ err: error }, "no connection could be opened in advance");
     } finally {

@@ -59,7 +59,6 @@ export class Reader {
         }
         if (kind === "other") throw error;
         lastError = error;
-        if (kind === "connection") this.#cluster.lookNow();
         if (Date.now() >= deadline) {
           throw new ReadUnavailable(
             "no-database",
@@ -67,7 +66,9 @@ export class Reader {
             error,
           );
         }
-        await sleep(pauseAfterFailureMs * (0.5 + Math.random()));
+        const pause = sleep(pauseAfterFailureMs * (0.5 + Math.random()));
+        if (kind === "connection") await this.#cluster.lookAgain(database, deadline);
+        await pause;
       }
     }
   }

@@ -1,3 +1,4 @@
+import type { Loss } from "../../core/causes/index.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 
 /** What was observed of one database, and when. Unknown is null, never a guess or an old value. */
@@ -12,6 +13,8 @@ export interface DatabaseView {
   readonly systemId: string | null;
   /** Why it cannot be reached. */
   readonly problem: string | null;
+  /** How it was lost. */
+  readonly loss: Loss;
   /** Milliseconds since the epoch; null before the first observation. */
   readonly observedAt: number | null;
 }
@@ -26,13 +29,19 @@ export function unseen(name: DatabaseName): DatabaseView {
     timeline: null,
     systemId: null,
     problem: "not observed yet",
+    loss: "other",
     observedAt: null,
   };
 }
 
 /** The view of a database that could not be reached at `observedAt`. */
-export function unreachable(name: DatabaseName, problem: string, observedAt: number): DatabaseView {
-  return { ...unseen(name), problem, observedAt };
+export function unreachable(
+  name: DatabaseName,
+  problem: string,
+  observedAt: number,
+  loss: Loss = "other",
+): DatabaseView {
+  return { ...unseen(name), problem, loss, observedAt };
 }
 
 /** `primary` accepts (or would accept) writes, `standby` follows. */
@@ -94,6 +103,7 @@ export function viewOf(name: DatabaseName, row: ObservedRow, observedAt: number)
     timeline: row.timeline,
     systemId: row.system_id,
     problem: null,
+    loss: "none",
     observedAt,
   };
 }

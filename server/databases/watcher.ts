@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import pg from "pg";
+import { type Attempt, type Loss, lossAfter } from "../../core/causes/index.ts";
 import { type ConnectionSettings, clientOptions } from "./connection.ts";
 import {
   type DatabaseDetail,
@@ -9,6 +10,7 @@ import {
   mayAskObservationSql,
   observationFunction,
 } from "./detail.ts";
+import { errorCode } from "./errors.ts";
 import type { Refusals } from "./refusals.ts";
 import {
   type DatabaseView,
@@ -41,6 +43,9 @@ export class DatabaseWatcher {
   readonly #refusals: Refusals;
   readonly #sockets = new Set<Socket>();
   #client: pg.Client | null = null;
+  #loss: Loss = "other";
+  /** Whether the host took the newest connection. */
+  #isTaken = false;
   #sql = observeSql("null");
   #detailSql = detailSql("null");
   #detailDueAt = 0;
@@ -98,7 +103,6 @@ export class DatabaseWatcher {
   }
 
   async #look(): Promise<DatabaseView> {
-    const { name } = this.#settings.target;
     const hadConnection = this.#client !== null;
     try {
       return await this.#observe();
@@ -106,14 +110,24 @@ export class DatabaseWatcher {
       this.#cut();
       // A connection that was ended says nothing about the database yet; one that is silent does.
       const silent = error instanceof Error && /timeout/i.test(error.message);
-      if (!hadConnection || silent || this.#stopped) return unreachable(name, messageOf(error), Date.now());
+      if (hadConnection && silent) return this.#lose(error, "silent");
+      if (!hadConnection || this.#stopped) return this.#lose(error);
     }
     try {
       return await this.#observe();
     } catch (error) {
       this.#cut();
-      return unreachable(name, messageOf(error), Date.now());
+      return this.#lose(error);
     }
+  }
+
+  #lose(error: unknown, attempt: Attempt = this.#attempt(error)): DatabaseView {
+    this.#loss = lossAfter(this.#loss, attempt);
+    return unreachable(this.#settings.target.name, messageOf(error), Date.now(), this.#loss);
+  }
+
+  #attempt(error: unknown): Attempt {
+    return this.#isTaken || errorCode(error) === "ECONNREFUSED" ? "taken" : "untaken";
   }
 
   async #observe(): Promise<DatabaseView> {
@@ -127,6 +141,7 @@ export class DatabaseWatcher {
     );
     const row = result.rows[0];
     if (row === undefined) throw new Error("the database answered no row");
+    this.#loss = "none";
     return viewOf(this.#settings.target.name, row, Date.now());
   }
 
@@ -153,7 +168,11 @@ export class DatabaseWatcher {
   }
 
   async #connect(): Promise<pg.Client> {
-    const client = new pg.Client(clientOptions(this.#settings, this.#sockets));
+    this.#isTaken = false;
+    const taken = (): void => {
+      this.#isTaken = true;
+    };
+    const client = new pg.Client(clientOptions(this.#settings, this.#sockets, taken));
     // The server closing this connection is news: look again at once.
     client.on("error", () => this.#lost(client));
     client.on("end", () => this.#lost(client));

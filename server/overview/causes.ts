@@ -12,6 +12,7 @@ import {
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import { type DatabaseDetail, recentSeconds } from "../databases/detail.ts";
 import { answerOf, type OverviewInput } from "./input.ts";
+import { wordMs } from "./peers.ts";
 import type { DatabaseTile, ServerTile } from "./schema.ts";
 
 /** A tile before its causes are known. */
@@ -120,7 +121,8 @@ function causesOfDatabase(
     containerName: input.deployment.databases.find((node) => node.name === name)?.containerName ?? name,
     look: role === "down" ? lookOf(detail ?? "not asked yet") : "answered",
     problem: role === "refused" ? (detail ?? input.cluster.choice.conflict) : detail,
-    witnesses: witnesses(tile.reachedBy, input.server),
+    loss: input.cluster.views.find((view) => view.name === name)?.loss ?? "other",
+    witnesses: witnesses(input, tile.reachedBy, input.since.get(name) ?? 0),
     place: placeOf(others, label),
     writable,
     isFollowing: following(input, tile, source),
@@ -186,7 +188,8 @@ function causesOfServer(
       containerName: input.deployment.servers.find((node) => node.name === name)?.containerName ?? name,
       look: answer === null ? lookOf(peer?.problem ?? "not asked yet") : "answered",
       problem: peer?.problem ?? null,
-      witnesses: witnesses(tile.reachedBy, input.server),
+      loss: peer?.loss ?? "other",
+      witnesses: witnesses(input, tile.reachedBy, peer?.since ?? 0),
       place: placeOf(others, label),
       state: tile.state,
       asks: [...input.details.values()]
@@ -210,8 +213,20 @@ function likelyOf({ causes }: DatabaseTile): CauseName | null {
   return causes?.likely ?? null;
 }
 
-function witnesses(reachedBy: DatabaseTile["reachedBy"], observer: ServerName): readonly Witnessed[] {
-  return reachedBy.filter(({ server }) => server !== observer);
+/** What the others say, and whether it can still be from before the observer has lost the node. */
+function witnesses(
+  input: OverviewInput,
+  reachedBy: DatabaseTile["reachedBy"],
+  lostAt: number,
+): readonly Witnessed[] {
+  const heardAt = (server: ServerName) => input.peers.find(({ name }) => name === server)?.observedAt ?? 0;
+  return reachedBy
+    .filter(({ server }) => server !== input.server)
+    .map(({ server, reachable }) => ({
+      server,
+      reachable,
+      isAwaited: reachable === true && heardAt(server) < lostAt + wordMs,
+    }));
 }
 
 function serverLabel(name: ServerName): string {

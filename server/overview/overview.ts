@@ -32,7 +32,11 @@ export function overviewOf(input: OverviewInput): Overview {
   const gateway =
     deployment.gateway === null
       ? null
-      : { reachable: input.gateway.reachable, detail: gatewayDetail(input.gateway) };
+      : {
+          reachable: input.gateway.reachable,
+          detail: gatewayDetail(input.gateway),
+          ownCertificateEndsAt: deployment.gateway.ownCertificateEndsAt,
+        };
   const applications = deployment.applications.map((application) => applicationTile(input, application));
   const declared: Declared = { stack: input.stack, ...deployment };
   const { backups } = input;

@@ -2,6 +2,7 @@ import { Agent, type RequestOptions, request } from "node:https";
 import { z } from "zod";
 import { leaders } from "../../core/alerts/election.ts";
 import { ledgerSchema } from "../../core/alerts/ledger.ts";
+import { type Attempt, type Loss, lossAfter } from "../../core/causes/index.ts";
 import type { ServerConfig } from "../../core/serverConfig.ts";
 import { databaseNames, type ServerName, serverNames } from "../../core/vocabulary.ts";
 import { sharedLookup } from "../databases/connection.ts";
@@ -9,6 +10,8 @@ import { serverStates } from "../health.ts";
 import { applicationProblem, connectionProblem, isSilence, silence, timeoutMs } from "./probes.ts";
 
 const intervalMs = 700;
+/** So old what a server says of another can be when it is heard: each asks after `intervalMs` and waits `timeoutMs`. */
+export const wordMs = intervalMs + 2 * timeoutMs;
 /** Somebody else's program is not asked more often than need be. */
 const applicationIntervalMs = 2000;
 
@@ -51,6 +54,8 @@ export interface PeerView {
   readonly answer: PeerAnswer | null;
   /** Why there is no answer. */
   readonly problem: string | null;
+  /** How it was lost. */
+  readonly loss: Loss;
   /** Since when it answers, or does not; milliseconds since the epoch. */
   readonly since: number;
   /** Milliseconds since the epoch; null before the first time. */
@@ -121,6 +126,7 @@ export class Peers {
         name: server.name,
         answer: null,
         problem: "not asked yet",
+        loss: "other",
         since,
         observedAt: null,
       });
@@ -158,6 +164,7 @@ export class Peers {
     const before = this.#views.get(server.name);
     let answer: PeerAnswer | null = null;
     let problem: string | null = null;
+    let attempt: Attempt = "answered";
     try {
       const { address: host, port, certificateName: servername } = server;
       const options = { host, port, servername, ca: this.#ca, agent: this.#agent };
@@ -165,6 +172,7 @@ export class Peers {
       if (answer.server !== server.name) throw new Error(`there answers the ${answer.server} server`);
     } catch (error) {
       answer = null;
+      attempt = error instanceof Unanswered ? error.attempt : "taken";
       problem =
         error instanceof z.ZodError || error instanceof SyntaxError
           ? "it answers something else than this version expects"
@@ -176,7 +184,8 @@ export class Peers {
     const observedAt = Date.now();
     const same = before !== undefined && (before.answer === null) === (answer === null);
     const since = same ? before.since : observedAt;
-    this.#views.set(server.name, { name: server.name, answer, problem, since, observedAt });
+    const loss = lossAfter(before?.loss ?? "other", attempt);
+    this.#views.set(server.name, { name: server.name, answer, problem, loss, since, observedAt });
     if (describe(before?.answer) !== describe(answer)) this.#changed();
   }
 
@@ -207,8 +216,19 @@ function describe(answer: PeerAnswer | null | undefined): string {
   return JSON.stringify([self, [...databases, ...servers].map(({ reachable }) => reachable)]);
 }
 
+/** A question to which nothing came back. */
+class Unanswered extends Error {
+  readonly attempt: Attempt;
+
+  constructor(cause: Error, attempt: Attempt) {
+    super(isSilence(cause) ? silence().message : cause.message, { cause });
+    this.attempt = attempt;
+  }
+}
+
 function textOf(options: RequestOptions): Promise<string> {
   return new Promise((resolve, reject) => {
+    let isTaken = false;
     const bounds = { path: "/witness", lookup: sharedLookup, signal: AbortSignal.timeout(timeoutMs) };
     const outgoing = request({ ...options, ...bounds }, (incoming) => {
       const chunks: Buffer[] = [];
@@ -216,7 +236,14 @@ function textOf(options: RequestOptions): Promise<string> {
       incoming.on("error", reject);
       incoming.on("end", () => resolve(Buffer.concat(chunks).toString()));
     });
-    outgoing.on("error", (error) => reject(isSilence(error) ? silence() : error));
+    outgoing.once("socket", (socket) => {
+      if (socket.connecting) socket.once("connect", () => (isTaken = true));
+    });
+    outgoing.on("error", (error: NodeJS.ErrnoException) => {
+      const isOld = outgoing.reusedSocket;
+      const isThere = isTaken || (isOld && !isSilence(error)) || error.code === "ECONNREFUSED";
+      reject(new Unanswered(error, isThere ? "taken" : isOld ? "silent" : "untaken"));
+    });
     outgoing.end();
   });
 }

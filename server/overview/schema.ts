@@ -140,7 +140,15 @@ export const overviewSchema = z
     applications: z.array(applicationSchema).meta({
       description: "One's own, one beside each server; none where the servers are the application themselves",
     }),
-    gateway: z.object({ reachable: z.boolean(), detail: z.string().nullable() }).nullable(),
+    gateway: z
+      .object({
+        reachable: z.boolean(),
+        detail: z.string().nullable(),
+        ownCertificateEndsAt: time
+          .nullable()
+          .meta({ description: "Null where it shows the stack's certificate" }),
+      })
+      .nullable(),
     findings: z.array(z.object({ subject: z.string(), problem: z.string(), remedy: z.string() })),
     alerts: z
       .array(

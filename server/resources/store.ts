@@ -10,6 +10,9 @@ const columns = `id, name, account, ${utc("created_at", "createdAt")}, ${utc("up
 export const dueCondition =
   "rotate_every_days is not null and rotated_at + make_interval(days => rotate_every_days) < now()";
 
+export const insertStatement = `insert into vault.resources (id, name, account, rotate_every_days, secret_key_id,
+  secret_nonce, secret_ciphertext) values ($1, $2, $3, $4, $5, $6, $7) returning ${columns}`;
+
 export async function insertResource(
   client: ClientBase,
   resource: {
@@ -23,8 +26,7 @@ export async function insertResource(
   const { id, name, account, rotateEveryDays, sealed } = resource;
   const { rows } = await client.query<Resource>({
     name: "insert-resource",
-    text: `insert into vault.resources (id, name, account, rotate_every_days, secret_key_id, secret_nonce,
-             secret_ciphertext) values ($1, $2, $3, $4, $5, $6, $7) returning ${columns}`,
+    text: insertStatement,
     values: [id, name, account, rotateEveryDays, sealed.keyId, sealed.nonce, sealed.ciphertext],
   });
   const row = rows[0];

@@ -28,6 +28,17 @@ export interface WriteResult extends WriteResponse {
   readonly replayed: boolean;
 }
 
+const claimKey = `insert into vault.idempotency_keys (actor, key, request_hash) values ($1, $2, $3)
+  on conflict (actor, key) do nothing`;
+
+const recordResponse = `with recorded as (
+    update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2)
+  insert into vault.audit_events (${auditColumns})
+  values ($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`;
+
+/** What every write sends beside its own work. */
+export const writeStatements = [claimKey, recordResponse];
+
 /** How far a transaction came before it failed. */
 export class TransactionFailure extends Error {
   /** True if COMMIT had been sent: it may have happened. */
@@ -59,8 +70,7 @@ export async function transact(
       client.query("begin isolation level read committed"),
       client.query({
         name: "claim-key",
-        text: `insert into vault.idempotency_keys (actor, key, request_hash) values ($1, $2, $3)
-               on conflict (actor, key) do nothing`,
+        text: claimKey,
         values: [request.actor, request.key, request.requestHashes[0]],
       }),
     );
@@ -74,10 +84,7 @@ export async function transact(
     const response = await request.work(client, database);
     const recording = client.query({
       name: "record-response",
-      text: `with recorded as (
-               update vault.idempotency_keys set status = $3, response = $4 where actor = $1 and key = $2)
-             insert into vault.audit_events (${auditColumns})
-             values ($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+      text: recordResponse,
       values: plain([
         ...[request.actor, request.key, response.status, JSON.stringify(response.body)],
         ...auditValues(request.audit(response)),

@@ -78,10 +78,12 @@ export class Writer {
         lastError = cause;
         // Once COMMIT was sent nobody knows, until an attempt with the same key gets through.
         if (error instanceof TransactionFailure && error.commitSent) outcomeUnknown = true;
-        if (kind === "connection") this.#cluster.lookNow();
         this.#log.debug({ err: cause, database, kind, outcomeUnknown }, "write is tried again");
         if (Date.now() >= deadline) throw this.#timeUp(outcomeUnknown, cause);
-        await sleep(pauseAfterFailureMs * (0.5 + Math.random()));
+        const pause = sleep(pauseAfterFailureMs * (0.5 + Math.random()));
+        // An attempt of every request would keep a database busy that is about to end.
+        if (kind === "connection") await this.#cluster.lookAgain(database, deadline);
+        await pause;
       }
     }
   }

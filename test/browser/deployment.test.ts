@@ -2,12 +2,16 @@ import { readFileSync } from "node:fs";
 import { execa } from "execa";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { projectFolder } from "../../scripts/setup/paths.ts";
+import type { Overview } from "../../server/overview/schema.ts";
 import { launchBrowser, openPage, overflowOf, signIn, violationsOf } from "../support/browser.ts";
 import { Deployment } from "../support/deployment.ts";
+import { canRunEngine } from "../support/engine.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 import { secretsOf } from "../support/secrets.ts";
 import { filesOf, leaksOf, withPlanted } from "../support/supportBundle.ts";
 import { transition } from "../support/transition.ts";
+import { cutOff, lose, reconnect } from "../support/transitionFaults.ts";
 
 // One story, told in order, on the deployment that the test files share.
 describe.sequential("the web pages of a deployment", { timeout: 120_000 }, () => {
@@ -50,6 +54,20 @@ describe.sequential("the web pages of a deployment", { timeout: 120_000 }, () =>
   const isActive = (label: string) => tile(label).getByText("Active", { exact: true });
   const isInactive = (label: string) => tile(label).getByText("Inactive", { exact: true });
   const verdict = () => page.getByRole("region", { name: "Verdict" });
+  const likely = (label: string) => tile(label).getByText(/^Likely cause:/);
+  const causesOf = (label: string) => tile(label).getByRole("heading", { level: 4 });
+
+  /** What the page calls likely until it is this. */
+  async function calledLikely(label: string, cause: string): Promise<ReadonlySet<string>> {
+    const seen = new Set<string>();
+    const look = async () => {
+      const [, text = ""] = (await likely(label).innerText()).split("Likely cause: ");
+      seen.add(text);
+      return text;
+    };
+    await expect.poll(look, { interval: 20, timeout: 10_000 }).toBe(cause);
+    return seen;
+  }
 
   test("a container that is killed is shown within two seconds; its tile opens to the causes, by keyboard", async () => {
     await page.getByText("Everything is as declared.").waitFor();
@@ -57,11 +75,13 @@ describe.sequential("the web pages of a deployment", { timeout: 120_000 }, () =>
     const startedAt = performance.now();
     await isInactive("Secondary server").waitFor();
     expect(performance.now() - startedAt).toBeLessThan(2000);
-    const summary = tile("Secondary server").getByText(/^Likely cause:/);
-    await expect.poll(() => summary.innerText()).toBe("Likely cause: The service does not run");
-    const causes = tile("Secondary server").getByRole("heading", { level: 4 });
+    // What the others said of it before it was killed does not count.
+    expect(await calledLikely("Secondary server", "The service does not run")).not.toContain(
+      "The network between the nodes",
+    );
+    const causes = causesOf("Secondary server");
     expect(await causes.count()).toBe(0);
-    await summary.focus();
+    await likely("Secondary server").focus();
     await page.keyboard.press("Enter");
     await expect
       .poll(() => causes.allInnerTexts())
@@ -83,12 +103,96 @@ describe.sequential("the web pages of a deployment", { timeout: 120_000 }, () =>
     await execa(program, args, { env: { DOCKER_HOST: nodes.engineUrl } });
     await isActive("Secondary server").waitFor();
     await page.getByText("Everything is as declared.").waitFor();
-    expect(
-      await tile("Secondary server")
-        .getByText(/^Likely cause:/)
-        .count(),
-    ).toBe(0);
+    expect(await likely("Secondary server").count()).toBe(0);
   });
+
+  test("one that was cut off the network is told from one that has ended, and the commands that it names heal it", async ({
+    onTestFailed,
+  }) => {
+    onTestFailed(() => reconnect(nodes, "secondary-server"));
+    await cutOff(nodes, "secondary-server");
+    await isInactive("Secondary server").waitFor();
+    expect(await calledLikely("Secondary server", "The network between the nodes")).not.toContain(
+      "The service does not run",
+    );
+    await likely("Secondary server").click();
+    expect(await causesOf("Secondary server").allInnerTexts()).toEqual([
+      "The service does not run not known",
+      "The database or its replication ruled out",
+      "The network between the nodes likely",
+    ]);
+    const network = tile("Secondary server").locator(".causes > li").last();
+    for (const text of [
+      "Checked: Whom this server reaches, whom the other servers reach, and how it fell silent.",
+      "It fell silent over a connection that nobody has closed, and takes no new one.",
+      "This server reaches the primary server, the shared database, the read-only database, the gateway.",
+      "an up makes a missing network again and connects what is not",
+    ])
+      expect(await network.innerText()).toContain(text);
+    const typed = async (command: string) => {
+      const [program = "", ...args] = command.split(" ");
+      const options = { cwd: projectFolder, env: deployment.environment, extendEnv: false };
+      const { exitCode, all } = await execa(program, args, { ...options, reject: false, all: true });
+      return [exitCode, all];
+    };
+    const [tells = "", heals = ""] = await network.locator("code").allInnerTexts();
+    expect(await typed(tells)).toEqual([
+      3,
+      expect.stringContaining(`its container is not connected to the network ${nodes.network}`),
+    ]);
+    expect(await typed(heals)).toEqual([0, expect.stringContaining("healed: ")]);
+    await isActive("Secondary server").waitFor();
+    await page.getByText("Everything is as declared.").waitFor();
+  });
+
+  test.runIf(canRunEngine)(
+    "a way that is cut between two of them is named by its ends",
+    async ({ onTestFinished }) => {
+      const heal = [
+        await lose(nodes, "read-only-server", "secondary-server"),
+        await lose(nodes, "secondary-server", "shared-database", "read-only-database"),
+      ];
+      const healed = async () => {
+        for (const one of heal.splice(0)) await one();
+      };
+      onTestFinished(healed);
+      // From the read-only server it is not reached; the primary server reaches it, and hears whom it misses.
+      await isInactive("Secondary server").waitFor();
+      expect(await calledLikely("Secondary server", "The network between the nodes")).not.toContain(
+        "The service does not run",
+      );
+      await tile("Secondary server")
+        .getByText("The primary server reaches it.")
+        .first()
+        .waitFor({ state: "attached" });
+      const seen = await eventually("the primary server tells of it", async () => {
+        const { body } = await nodes.request("primary-server", "/api/high-availability");
+        const { servers, databases } = JSON.parse(body) as Overview;
+        const secondary = servers.find(({ name }) => name === "secondary");
+        const missed = databases.map(({ reachedBy }) => reachedBy.map(({ reachable }) => reachable));
+        return secondary?.active === false && { causes: secondary.causes, missed };
+      });
+      expect(seen.missed).toEqual([
+        [true, false, true],
+        [true, false, true],
+      ]);
+      expect(seen.causes?.likely).toBe("network");
+      expect(seen.causes?.causes.map(({ name, verdict }) => [name, verdict])).toEqual([
+        ["service", "ruled out"],
+        ["replication", "ruled out"],
+        ["network", "likely"],
+      ]);
+      expect(seen.causes?.causes[2]?.evidence).toEqual([
+        "It does not reach the shared database.",
+        "It does not reach the read-only database.",
+        "Others reach the shared database.",
+        "Others reach the read-only database.",
+      ]);
+      await healed();
+      await isActive("Secondary server").waitFor();
+      await page.getByText("Everything is as declared.").waitFor();
+    },
+  );
 
   test("an administrator downloads a support bundle: no secret is in it, and the audit tells of it", async () => {
     const secrets = await secretsOf(deployment);

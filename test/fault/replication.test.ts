@@ -1,13 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { underLoad } from "../support/load.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
-
-/** Takes a node off the network as a cut cable does: its container goes on. */
-const cutOff = (nodes: Nodes, node: string) =>
-  nodes.docker("network", "disconnect", "--force", nodes.network, nodes.container(node));
-const reconnect = (nodes: Nodes, node: string) =>
-  nodes.docker("network", "connect", "--alias", node, nodes.network, nodes.container(node));
+import { cutOff, reconnect } from "../support/transitionFaults.ts";
 
 const slot = (nodes: Nodes) =>
   nodes.sql(
@@ -30,6 +26,14 @@ describe("the read-only database is cut off", () => {
       expect(status.exitCode).toBe(3);
       expect(status.findings.map(({ subject }) => subject)).toContain("read-only database");
       await eventually("the slot is not in use", async () => (await slot(nodes)) === "f|reserved");
+      // Nobody hears of it any more, and still it is told from one that has ended.
+      for (const node of ["primary-server", "read-only-server"]) {
+        const { body } = await nodes.request(node, "/api/high-availability");
+        expect((JSON.parse(body) as Overview).databases[1]).toMatchObject({
+          ...{ name: "read-only", active: false },
+          causes: { likely: "network" },
+        });
+      }
       await nodes.sql("shared-database", "SELECT pg_switch_wal(); CHECKPOINT");
       await load.more(200);
       await reconnect(nodes, "read-only-database");

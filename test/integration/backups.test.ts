@@ -1,26 +1,36 @@
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ruleNames } from "../../core/alerts/settings.ts";
 import type { Backup } from "../../scripts/backup/list.ts";
+import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
+import { WebhookReceiver } from "../support/receivers.ts";
 import { secretsOf } from "../support/secrets.ts";
 
 const folder = "/var/lib/postgresql/backups";
 
-// One story, told in order: turned on, made, restored, interrupted, turned off.
+// One story, told in order: turned on, made, restored, interrupted, too old, turned off.
 describe.sequential("backups of a running deployment", { timeout: 120_000 }, () => {
   let deployment: Deployment;
   let nodes: Nodes;
+  /** What the servers tell people of: of the rules, only that of backups is asked. */
+  let receiver: WebhookReceiver;
   let isOn = false;
 
   beforeAll(async () => {
     deployment = await Deployment.shared();
     nodes = await Nodes.of(deployment);
+    const address = await nodes.docker(
+      ...["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", nodes.network],
+    );
+    receiver = await WebhookReceiver.listen(undefined, address.trim());
   });
   afterAll(async () => {
+    await receiver?.close();
     await nodes?.docker("rm", "--force", "--volumes", restored());
     if (!isOn) return;
-    deployment.configure({ backups: undefined });
+    deployment.configure({ backups: undefined, alerts: undefined });
     await deployment.pulumi(["up", "--yes", "--skip-preview"]);
   });
 
@@ -60,7 +70,14 @@ describe.sequential("backups of a running deployment", { timeout: 120_000 }, () 
 
   it("are turned on live: the preview says what for, and no container is touched", async () => {
     const before = await nodes.starts();
-    deployment.configure({ backups: { schedule: "0 2 * * *", keep: 2 } });
+    deployment.configure({
+      backups: { schedule: "0 2 * * *", keep: 2 },
+      alerts: {
+        ...{ delaySeconds: 1, recoverySeconds: 1 },
+        silenced: ruleNames.filter((rule) => rule !== "backup-too-old"),
+        webhook: { url: `http://${receiver.address}:${receiver.port}/` },
+      },
+    });
     isOn = true;
     const preview = await deployment.script("scripts/preview.ts", ["--json"]);
     const report = JSON.parse(preview.stdout);
@@ -219,7 +236,37 @@ describe.sequential("backups of a running deployment", { timeout: 120_000 }, () 
       3,
       expect.stringMatching(/^pg_basebackup: .*permission/),
     ]);
-    expect((await deployment.status()).backups?.lastFailure?.error).toMatch(/permission/);
+  });
+
+  it("a newest good one that is too old is told, once although every server watches", async () => {
+    expect(receiver.texts).toEqual([]);
+    // As if nothing had been made for more than a day.
+    const times = ["requested_at", "started_at", "ended_at"].map(
+      (time) => `${time} = ${time} - interval '27 h'`,
+    );
+    await nodes.sql(
+      "shared-database",
+      `UPDATE continuity.backup SET ${times.join(", ")} WHERE state = 'good'`,
+      "vault",
+    );
+    const { name } = (await list()).find(({ state }) => state === "good") ?? {};
+    const told = await eventually("it is told", async () => receiver.texts[0]);
+    expect(told).toMatch(
+      new RegExp(
+        `^\\[${deployment.stack}\\] WARNING backups are too old: the newest good one \\(${name}\\) is 27 h old ` +
+          "\\(limit 26 h\\); the last attempt failed at .*: pg_basebackup: .*permission",
+      ),
+    );
+    for (const node of ["primary-server", "secondary-server", "read-only-server"]) {
+      await eventually(`the ${node} shows it`, async () => {
+        const { body } = await nodes.request(node, "/api/high-availability");
+        const { alerts } = JSON.parse(body) as Overview;
+        return alerts.some(({ key, firedAt }) => key === "backup-too-old" && firedAt !== null);
+      });
+    }
+    const { findings, backups } = await deployment.status();
+    expect(findings).toMatchObject([{ subject: "backups" }]);
+    expect(backups?.lastFailure?.error).toMatch(/permission/);
   });
 
   it("the next ones are made all the same, after a promotion from the database that is writable then", async () => {
@@ -234,16 +281,22 @@ describe.sequential("backups of a running deployment", { timeout: 120_000 }, () 
     const newest = (await list()).find(({ state }) => state === "good");
     await run("promote");
     try {
+      expect(receiver.texts).toHaveLength(1);
       const backup = await made();
       expect(backup).toMatchObject({ state: "good", timeline: (newest?.timeline ?? 0) + 1 });
     } finally {
       await run("restore");
     }
     await healthy(deployment);
+    await eventually("people are told that it is over", async () => receiver.texts.length > 1);
+    expect(receiver.texts.map((text) => /(WARNING|RECOVERED:) backups/.exec(text)?.[1])).toEqual([
+      "WARNING",
+      "RECOVERED:",
+    ]);
   });
 
   it("are turned off: container and password go, what was made stays in its volume", async () => {
-    deployment.configure({ backups: undefined });
+    deployment.configure({ backups: undefined, alerts: undefined });
     const { exitCode, all } = await deployment.pulumi(["up", "--yes", "--skip-preview"]);
     expect([exitCode, all]).toEqual([0, expect.stringMatching(/- 6 deleted/)]);
     await deployment.reread();

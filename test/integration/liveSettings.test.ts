@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KeyPair } from "../../core/credentials.ts";
 import { parameters } from "../../core/parameterCatalogue.ts";
 import { createAuthority, issueCertificate, validity } from "../../core/pki.ts";
+import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 import { WebhookReceiver } from "../support/receivers.ts";
@@ -60,6 +61,12 @@ describe.sequential("settings of a running deployment", () => {
     const name = "vault.example.test";
     const day = 24 * 3600 * 1000;
     let authority: KeyPair;
+
+    /** What a server tells people of certificates. */
+    const certificateAlerts = async (server: string) => {
+      const { body } = await nodes.request(server, "/api/high-availability");
+      return (JSON.parse(body) as Overview).alerts.filter(({ rule }) => rule === "certificate");
+    };
 
     /** Sets a certificate for these names that is valid for so many days; its key as people set it, or in the open. */
     async function setCertificate(names: readonly string[], days: number, isOpen = false): Promise<KeyPair> {
@@ -134,6 +141,21 @@ describe.sequential("settings of a running deployment", () => {
           remedy: expect.stringContaining("pulumi config set gatewayCertificate < CHAIN.pem"),
         },
       ]);
+      const told = await deployment.script("scripts/status.ts");
+      expect([told.exitCode, told.all]).toEqual([
+        3,
+        expect.stringMatching(
+          /certificate that the gateway shows to clients expires on .*, in (19|20) days.*pulumi config set gatewayCertificate < CHAIN\.pem/s,
+        ),
+      ]);
+      for (const server of ["primary-server", "read-only-server"])
+        expect(await certificateAlerts(server)).toMatchObject([
+          {
+            key: "certificate:gateway",
+            problem: expect.stringMatching(/, in (19|20) days$/),
+            remedy: expect.stringContaining("pulumi config set gatewayCertificate < CHAIN.pem"),
+          },
+        ]);
       const places = [
         (await deployment.pulumi(["stack", "export"])).stdout,
         await nodes.docker("inspect", nodes.container("gateway")),
@@ -163,6 +185,7 @@ describe.sequential("settings of a running deployment", () => {
       expect(certificates.at(-1)?.expiresAt).toBe(
         new Date(new X509Certificate(certificate).validTo).toISOString(),
       );
+      expect(await certificateAlerts("read-only-server")).toEqual([]);
     });
   });
 

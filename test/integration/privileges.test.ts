@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { createAuthority } from "../../core/pki.ts";
 import { type DatabaseRole, databaseRoles } from "../../core/vocabulary.ts";
+import { rehearsal } from "../../server/writes/rehearsal.ts";
 import { Deployment } from "../support/deployment.ts";
 import { Nodes } from "../support/nodes.ts";
 import { rolePasswords, runAs } from "../support/roles.ts";
@@ -80,6 +81,16 @@ describe("least privilege", () => {
 
   it.each(refusals)("%s cannot do in %s: %s", async (role, database, statement, refusal) => {
     await expect(as(role, database, [statement])).rejects.toThrow(refusal);
+  });
+
+  it("application can rehearse a write on a standby, and nothing is written by it", async () => {
+    const login = { user: "application", password: passwords.application, database: "vault" };
+    const written = () =>
+      nodes.sql("shared-database", "SELECT count(*) FROM vault.idempotency_keys", "vault");
+    const before = await written();
+    await runAs(deployment, "read-only", login, [rehearsal]);
+    await runAs(deployment, "shared", login, [rehearsal]);
+    expect(await written()).toBe(before);
   });
 
   it("replication can replicate, and of all roles only it", async () => {

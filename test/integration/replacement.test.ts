@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ImpactReport } from "../../core/preview/report.ts";
-import { type Absence, ContainerEvents } from "../support/containerEvents.ts";
+import { ContainerEvents } from "../support/containerEvents.ts";
 import { Deployment } from "../support/deployment.ts";
 import { healthy, Nodes } from "../support/nodes.ts";
 import { damages, transition, undamaged, underLoad, upWith } from "../support/transition.ts";
@@ -28,10 +28,14 @@ describe.sequential("containers that are made anew, and the volumes that are not
   }
 
   /** Previews and applies a change under load: as announced, one at a time, each database only once the other streams. */
-  async function appliedInTurn(config: Record<string, unknown>, order: readonly string[]): Promise<void> {
+  async function appliedInTurn(
+    config: Record<string, unknown>,
+    order: readonly string[],
+  ): Promise<ImpactReport> {
+    const [standby = ""] = order;
     deployment.configure(config);
     const announced = await preview();
-    expect([announced.verdict, announced.refused]).toEqual(["changes", []]);
+    expect([announced.verdict, announced.refused, announced.errors]).toEqual(["changes", [], []]);
     expect(announced.order.map(({ node }) => node)).toEqual(order);
     await using events = await ContainerEvents.of(nodes);
     const { result, load, report } = await underLoad(deployment, () => upWith(deployment, {}));
@@ -41,21 +45,22 @@ describe.sequential("containers that are made anew, and the volumes that are not
       const before = events.absences[index - 1];
       if (before === undefined) continue;
       expect(absence.from).toBeGreaterThan(before.to);
-      if (before.node.endsWith("-database") && absence.node.endsWith("-database"))
-        expect(await streamedAt(before)).toBeLessThan(absence.from);
+      if (before.node.endsWith("-database"))
+        expect(await streamedAt(standby, before.to)).toBeLessThan(absence.from);
     }
     expect(report.failed).toEqual([]);
     expect(await damages(deployment, load)).toEqual(undamaged);
     await healthy(deployment);
+    return announced;
   }
 
-  /** When a standby that was made anew began to stream, by its own log. */
-  async function streamedAt({ node, to }: Absence): Promise<number> {
+  /** When the standby streamed again after a database was made anew, by its own log. */
+  async function streamedAt(node: string, after: number): Promise<number> {
     const lines = (await nodes.log(node))
       .split("\n")
       .filter((line) => line.includes("started streaming WAL"));
     const times = lines.map((line) => Date.parse(line.slice(0, "2026-01-01 00:00:00.000 UTC".length)));
-    return times.find((time) => time > to) ?? Number.POSITIVE_INFINITY;
+    return times.find((time) => time > after) ?? Number.POSITIVE_INFINITY;
   }
 
   /** As after an update of this project that describes the volume otherwise. */
@@ -74,11 +79,36 @@ describe.sequential("containers that are made anew, and the volumes that are not
     expect([imported.exitCode, imported.all]).toEqual([0, expect.any(String)]);
   }
 
-  it("a limit that replaces containers: the standby, the writable database, then each server; no request fails", async () => {
-    await appliedInTurn(
+  /** The image that a database runs, by its name and its content. */
+  const imageOf = (node: string) => nodes.inspect(node, "{{.Config.Image}} {{.Image}}");
+
+  it("a new image and a limit: the standby, the writable database, then each server; no request fails", async () => {
+    const before = await imageOf("shared-database");
+    const [name = "", id = ""] = before.split(" ");
+    const set = ["config", "set", "--path", "imageRevisions.database", "2026-03"];
+    expect((await deployment.pulumi(set)).exitCode).toBe(0);
+    const announced = await appliedInTurn(
       { resources: { database: { memoryMegabytes: 512, cpuShares: 512 }, server: { cpus: 1.5 } } },
       ["read-only-database", "shared-database", "secondary-server", "primary-server", "read-only-server"],
     );
+    expect(announced.settings).toContainEqual({
+      key: "imageRevisions.database",
+      before: "-",
+      after: "2026-03",
+    });
+    const [standby, writable] = announced.order;
+    expect([standby?.waits, writable?.once, writable?.waits]).toEqual([
+      "nothing waits, its server reads elsewhere",
+      "read-only-database streams again",
+      "writes wait in the servers",
+    ]);
+    const images = announced.changes.filter(({ kind }) => kind === "image");
+    expect(images).toMatchObject([{ effect: "built beside the running containers", risk: "low" }]);
+    const after = await imageOf("shared-database");
+    expect(after).toMatch(new RegExp(`^${name}-2026-03 sha256:`));
+    expect(after).not.toContain(id);
+    expect(await imageOf("read-only-database")).toBe(after);
+    await expect(nodes.docker("image", "inspect", name)).rejects.toThrow(/No such image/i);
     const limits = "{{.HostConfig.Memory}} {{.HostConfig.CpuShares}} {{.HostConfig.NanoCpus}}";
     expect(await nodes.inspect("shared-database", limits)).toBe(`${512 * 1024 ** 2} 512 0`);
     expect(await nodes.inspect("primary-server", limits)).toBe("0 0 1500000000");
@@ -136,8 +166,8 @@ describe.sequential("containers that are made anew, and the volumes that are not
     expect((await transition(deployment, "promote", "REPLACE-1")).exitCode).toBe(0);
     const kept = await nodes.exec("shared-database", "touch", "/var/lib/postgresql/old-copy");
     expect(kept.exitCode).toBe(0);
-    // The limits are taken away in the same up: everything but the gateway is made anew.
-    await appliedInTurn({ resources: undefined, postgresParameters: undefined }, [
+    // Limits and image are taken back in the same up: everything but the gateway is made anew.
+    await appliedInTurn({ resources: undefined, postgresParameters: undefined, imageRevisions: undefined }, [
       "shared-database",
       "read-only-database",
       "secondary-server",

@@ -3,12 +3,17 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:tls";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { KeyPair } from "../../core/credentials.ts";
+import { issueCertificate, validity } from "../../core/pki.ts";
 import { type Rotatable, rotatable } from "../../core/rotation.ts";
+import { allNodes } from "../../core/topology.ts";
 import type { DatabaseRole } from "../../core/vocabulary.ts";
+import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment, type ScriptResult } from "../support/deployment.ts";
-import { healthy, Nodes } from "../support/nodes.ts";
+import { eventually, healthy, Nodes } from "../support/nodes.ts";
 import { ReadProbe } from "../support/readProbe.ts";
 import { rolePasswords, runAs } from "../support/roles.ts";
+import { authorityOf } from "../support/secrets.ts";
 import { damages, undamaged, underLoad } from "../support/transition.ts";
 
 const folder = "/var/lib/pg-continuity/config";
@@ -20,6 +25,7 @@ describe.sequential("rotation on a running deployment", () => {
   let before: Nodes;
   let nodes: Nodes;
   let old: { passwords: Readonly<Record<DatabaseRole, string>>; certificate: string; certificateKey: string };
+  let authority: KeyPair;
   let kept = "";
 
   beforeAll(async () => {
@@ -31,6 +37,7 @@ describe.sequential("rotation on a running deployment", () => {
       certificate: await fileOf("primary-server", "node.crt"),
       certificateKey: await fileOf("primary-server", "node.key"),
     };
+    authority = await authorityOf(deployment);
     kept = await nodes.store("before the rotation", "kept");
   });
 
@@ -68,6 +75,28 @@ describe.sequential("rotation on a running deployment", () => {
     for (const server of ["primary-server", "secondary-server", "read-only-server"])
       expect(await nodes.reveal(server, kept)).toBe("kept");
     return JSON.parse(result.stdout);
+  }
+
+  /** As time makes it: a node's certificate by the stack's authority, for its names, so many days before its end. */
+  async function age(node: string, days: number): Promise<void> {
+    const { kind, certificateNames } = allNodes(nodes.stack.topology).find((one) => one.node === node) ?? {};
+    const issuedAt = new Date(Date.now() - (validity.node - days) * 24 * 3600 * 1000);
+    const { certificate, key } = await issueCertificate(authority, certificateNames ?? [], issuedAt);
+    const files =
+      kind === "gateway"
+        ? { "gateway.pem": `${certificate}${key}` }
+        : { "node.crt": certificate, "node.key": key };
+    for (const [name, content] of Object.entries(files)) {
+      const write = ["sh", "-c", `printf %s "$1" > ${folder}/${name}`, "sh", content];
+      expect(await nodes.exec(node, ...write)).toMatchObject({ exitCode: 0 });
+    }
+    await nodes.docker("kill", "--signal", kind === "gateway" ? "USR2" : "HUP", nodes.container(node));
+  }
+
+  /** What people are told of certificates, or would be, as a server says it. */
+  async function certificateAlerts(server: string): Promise<Overview["alerts"]> {
+    const { body } = await nodes.request(server, "/api/high-availability");
+    return (JSON.parse(body) as Overview).alerts.filter(({ rule }) => rule === "certificate");
   }
 
   interface RotationReport {
@@ -119,6 +148,39 @@ describe.sequential("rotation on a running deployment", () => {
     expect([dryRun.exitCode, dryRun.all]).toEqual([3, expect.stringContaining(`not started: ${reason}`)]);
   });
 
+  it("certificates that end within 30 days are findings of the status and alerts of the servers, with the command that replaces them", async () => {
+    const aging = ["shared-database", "secondary-server", "gateway"];
+    await Promise.all(aging.map((node, index) => age(node, 20 + index)));
+    const expected = aging.map((node, index) => ({
+      subject: `certificate of ${node}`,
+      problem: expect.stringMatching(new RegExp(`^expires on \\d{4}-\\d\\d-\\d\\d, in ${19 + index} days$`)),
+      remedy: "Renew all certificates: npm run rotate -- certificates.",
+    }));
+    const { exitCode, verdict, findings } = await eventually("all are shown", async () => {
+      const status = await deployment.status();
+      return status.findings.length >= aging.length && status;
+    });
+    expect([exitCode, verdict, findings]).toEqual([3, "degraded", expected]);
+    const text = await deployment.script("scripts/status.ts");
+    expect(text.exitCode).toBe(3);
+    for (const { subject, problem, remedy } of findings)
+      expect(text.all).toContain(`! ${subject}: ${problem}. ${remedy}`);
+    // A server knows its own, and tells the others.
+    expect(
+      await eventually("the read-only server tells it", async () => {
+        const alerts = await certificateAlerts("read-only-server");
+        return alerts.length > 0 && alerts;
+      }),
+    ).toMatchObject([
+      {
+        key: "certificate:secondary",
+        severity: "warning",
+        problem: expect.stringMatching(/, in 20 days$/),
+        remedy: 'Renew all certificates: "npm run rotate -- certificates".',
+      },
+    ]);
+  });
+
   it("of everything, one that was interrupted: what was in use before goes on until it is finished, and the status says how", async () => {
     const sealed = await sealedBy();
     // As a rotation leaves it that was killed before its first up.
@@ -140,6 +202,7 @@ describe.sequential("rotation on a running deployment", () => {
         remedy: `Finish it: npm run rotate -- ${kind}`,
       })),
     ]);
+    expect(await certificateAlerts("read-only-server")).toEqual([]);
   });
 
   it("is finished by the same command; clients that know only the old authority go on", async () => {

@@ -54,6 +54,10 @@ export class WebhookReceiver implements Receiver<Posted> {
     return receiver;
   }
 
+  get address(): string {
+    return (this.#server.address() as AddressInfo).address;
+  }
+
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
   }

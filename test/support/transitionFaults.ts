@@ -1,3 +1,4 @@
+import { execa } from "execa";
 import { eventually, type Nodes } from "./nodes.ts";
 
 const databaseNodes = { shared: "shared-database", "read-only": "read-only-database" } as const;
@@ -10,6 +11,23 @@ export async function cutOff(nodes: Nodes, node: string): Promise<void> {
 
 export async function reconnect(nodes: Nodes, node: string): Promise<void> {
   await nodes.docker("network", "connect", "--alias", node, nodes.network, nodes.container(node));
+}
+
+/**
+ * Has what a node sends to others lost, as by a firewall between them: both go on, and all others reach both. Until the
+ * returned function is called. Needs root.
+ */
+export async function lose(nodes: Nodes, from: string, ...to: string[]): Promise<() => Promise<void>> {
+  const pid = await nodes.inspect(from, "{{.State.Pid}}");
+  const addresses = await Promise.all(
+    to.map((node) => nodes.inspect(node, "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")),
+  );
+  const rule = ["OUTPUT", "--destination", addresses.join(","), "--jump", "DROP"];
+  const tables = ["--target", pid, "--net", "iptables"];
+  await execa("nsenter", [...tables, "--append", ...rule]);
+  return async () => {
+    await execa("nsenter", [...tables, "--delete", ...rule]);
+  };
 }
 
 /** Writes on the shared database what its replica never gets, then kills it. The container stays down. */
@@ -31,6 +49,24 @@ export async function divergeAndKill(nodes: Nodes, table: string, checkpoint = "
     async () => (await nodes.exec("read-only-database", "pg_isready", "--quiet")).exitCode === 0,
   );
 }
+
+/** Starts the data that was kept aside, alone and for no other client, and returns the tables that it holds. */
+export async function tablesKeptAside(
+  nodes: Nodes,
+  node: string,
+  folder: string,
+): Promise<readonly string[]> {
+  const { exitCode, stdout, stderr } = await nodes.exec(
+    node,
+    ...["bash", "-c", `echo "${tablesSql}" | postgres --single -D "$0" -c config_file="$1" postgres`],
+    ...[folder, "/var/lib/pg-continuity/config/postgresql.conf"],
+  );
+  if (exitCode !== 0) throw new Error(`postgres --single: ${stderr.trim()}`);
+  return [...stdout.matchAll(/relname = "(\w+)"/g)].map(([, name = ""]) => name);
+}
+
+const tablesSql =
+  "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
 
 /** Runs a shell line as root with a stopped node's volumes: what a person with the disk in hand could do. */
 export async function inVolumes(nodes: Nodes, node: string, script: string): Promise<string> {

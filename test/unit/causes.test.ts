@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  type Attempt,
   type Diagnosis,
   databaseCauses,
   type InactiveDatabase,
   type InactiveServer,
+  type Loss,
   lookOf,
+  lossAfter,
   type Surroundings,
   serverCauses,
 } from "../../core/causes/index.ts";
@@ -32,7 +35,8 @@ const server = (changes: Partial<InactiveServer> = {}): InactiveServer => ({
   containerName: "dev-secondary-server",
   look: "silent",
   problem: "no answer within 1 s",
-  witnesses: [{ server: "read-only", reachable: false }],
+  loss: "other",
+  witnesses: [{ server: "read-only", reachable: false, isAwaited: false }],
   place: beside,
   state: null,
   asks: [],
@@ -68,7 +72,8 @@ const database = (changes: Partial<InactiveDatabase> = {}): InactiveDatabase => 
   role: "down",
   look: "silent",
   problem: "timeout expired",
-  witnesses: [{ server: "read-only", reachable: false }],
+  loss: "other",
+  witnesses: [{ server: "read-only", reachable: false, isAwaited: false }],
   place: beside,
   writable: "shared",
   isFollowing: false,
@@ -105,13 +110,13 @@ describe("why a server is inactive", () => {
     ],
     [
       "another server reaches it",
-      server({ witnesses: [{ server: "read-only", reachable: true }] }),
+      server({ witnesses: [{ server: "read-only", reachable: true, isAwaited: false }] }),
       around,
       "network; R R L",
     ],
     [
       "refused here, another server reaches it",
-      server({ look: "refused", witnesses: [{ server: "read-only", reachable: true }] }),
+      server({ look: "refused", witnesses: [{ server: "read-only", reachable: true, isAwaited: false }] }),
       around,
       "network; R R L",
     ],
@@ -127,7 +132,7 @@ describe("why a server is inactive", () => {
     ],
     [
       "on another host, and nobody else has looked",
-      server({ place: elsewhere, witnesses: [{ server: "read-only", reachable: null }] }),
+      server({ place: elsewhere, witnesses: [{ server: "read-only", reachable: null, isAwaited: false }] }),
       around,
       "null; N R N",
     ],
@@ -137,6 +142,20 @@ describe("why a server is inactive", () => {
       server({ look: "odd", problem: "it answers something else than this version expects" }),
       around,
       "null; N R R",
+    ],
+    ["it was cut off", server({ look: "unnamed", loss: "cut" }), around, "network; N R L"],
+    ["it has just fallen silent", server({ loss: "silent" }), around, "null; N R N"],
+    [
+      "what was cut off on another host, or has lost its power there",
+      server({ loss: "cut", place: elsewhere, witnesses: [] }),
+      around,
+      "null; N R N",
+    ],
+    [
+      "another server reached it a moment ago",
+      server({ witnesses: [{ server: "read-only", reachable: true, isAwaited: true }] }),
+      around,
+      "null; N R N",
     ],
     ["nobody has asked yet", server({ look: "unasked", witnesses: [] }), around, "null; N R N"],
     ["it is being stopped", idle("stopping", [{ reachable: true }]), around, "service; L N R"],
@@ -200,6 +219,7 @@ describe("why a database is inactive", () => {
       "service; L N R",
     ],
     ["silent to all", database(), "service; L N N"],
+    ["cut off", database({ look: "unnamed", loss: "cut" }), "network; N N L"],
     ["silent, and the writable one streams to it", database({ isFollowing: true }), "network; R R L"],
     [
       "the writable one is silent, and the other receives from it",
@@ -280,9 +300,14 @@ describe("any diagnosis", () => {
     containerName: fc.constant("a-container"),
     problem: fc.constantFrom(null, "a reason"),
     witnesses: fc.array(
-      fc.record({ server: fc.constantFrom(...serverNames), reachable: fc.constantFrom(true, false, null) }),
+      fc.record({
+        server: fc.constantFrom(...serverNames),
+        reachable: fc.constantFrom(true, false, null),
+        isAwaited: fc.boolean(),
+      }),
       { maxLength: 2 },
     ),
+    loss: fc.constantFrom("none", "silent", "cut", "other"),
     place: fc.record({ isBeside: fc.boolean(), reachedOnItsHost: names }),
   };
   const maybe = fc.constantFrom(true, false, null);
@@ -341,10 +366,12 @@ describe("any diagnosis", () => {
         const isHeard =
           inactive.look === "answered" ||
           inactive.asks.length > 0 ||
-          inactive.witnesses.some(({ reachable }) => reachable === true);
+          inactive.witnesses.some(({ reachable, isAwaited }) => reachable === true && !isAwaited);
+        const isCut = inactive.loss === "cut" || (seen.reached.length === 0 && seen.unreached.length > 1);
         if (isHeard && inactive.state !== "stopping" && inactive.look !== "starting")
           expect(found.likely).not.toBe("service");
         if (inactive.look === "refused" && !isHeard) expect(found.likely).not.toBe("network");
+        if (inactive.look !== "answered" && !isHeard && !isCut) expect(found.likely).not.toBe("network");
         if (inactive.look === "starting" || inactive.look === "odd") expect(found.likely).not.toBe("network");
         if (inactive.look === "answered" && inactive.databases.some(({ reachable }) => reachable === true))
           expect(found.likely).not.toBe("network");
@@ -363,16 +390,32 @@ describe("any diagnosis", () => {
           inactive.look === "answered" ||
           inactive.isFollowing === true ||
           inactive.isFollowed === true ||
-          inactive.witnesses.some(({ reachable }) => reachable === true);
+          inactive.witnesses.some(({ reachable, isAwaited }) => reachable === true && !isAwaited);
+        const isCut = inactive.loss === "cut" || (seen.reached.length === 0 && seen.unreached.length > 1);
         if (isHeard && inactive.look !== "starting") expect(found.likely).not.toBe("service");
         if (inactive.look === "answered") expect(found.likely).not.toBe("network");
         if (inactive.look === "refused" && !isHeard) expect(found.likely).not.toBe("network");
+        if (inactive.look !== "answered" && !isHeard && !isCut) expect(found.likely).not.toBe("network");
         if (inactive.look === "starting" || inactive.look === "odd") expect(found.likely).not.toBe("network");
         if (inactive.look !== "answered") expect(found.likely).not.toBe("replication");
       }),
       { numRuns: 500 },
     );
   });
+});
+
+test.each<[what: string, attempts: Attempt[], loss: Loss]>([
+  ["cut off", ["silent", "untaken", "untaken"], "cut"],
+  ["cut off, and there again", ["silent", "untaken", "answered"], "none"],
+  ["ended", ["untaken", "untaken"], "other"],
+  ["ended under way", ["taken", "untaken"], "other"],
+  ["hung, then ended", ["silent", "taken", "untaken"], "other"],
+  ["cut off, then hung", ["silent", "untaken", "taken", "untaken"], "other"],
+  ["silent so far", ["silent"], "silent"],
+])("a node that was %s", (_, attempts, loss) => {
+  expect(attempts.reduce(lossAfter, "none" as Loss)).toBe(loss);
+  // Who has never heard of it cannot tell how it went.
+  if (attempts.at(-1) !== "answered") expect(attempts.reduce(lossAfter, "other" as Loss)).toBe("other");
 });
 
 test.each([

@@ -1,17 +1,33 @@
 import { join } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
-import { imageName, imageSources, packagesImageName } from "../../core/imageSources.ts";
+import { forEachImageKind, imageName, imageSources, packagesImageName } from "../../core/imageSources.ts";
+import { deriveTopology } from "../../core/topology.ts";
 import { contentHash } from "../../scripts/node/contentHash.ts";
 import { projectFolder } from "../../scripts/setup/paths.ts";
+import { settingsOf } from "../support/fixtures.ts";
 
 describe("image names", () => {
-  it("hold stack, kind and content", () => {
-    const stack = { project: "pg-continuity", stack: "dev", imageRevision: "" };
-    expect(imageName(stack, "server", "abc")).toBe("pg-continuity-dev/server:abc");
-    expect(imageName({ ...stack, imageRevision: "2026-03" }, "server", "abc")).toBe(
-      "pg-continuity-dev/server:abc-2026-03",
-    );
+  it("hold stack, kind, content and the revision of their kind", () => {
+    const tagged = (config: Readonly<Record<string, unknown>>) => {
+      const topology = deriveTopology("pg-continuity", "dev", settingsOf(config));
+      return forEachImageKind((kind) => imageName(topology, kind, "abc"));
+    };
+    const plain = {
+      database: "pg-continuity-dev/database:abc",
+      server: "pg-continuity-dev/server:abc",
+      gateway: "pg-continuity-dev/gateway:abc",
+    };
+    expect(tagged({})).toEqual(plain);
+    expect(tagged({ imageRevisions: { database: "2026-03" } })).toEqual({
+      ...plain,
+      database: "pg-continuity-dev/database:abc-2026-03",
+    });
+    expect(tagged({ imageRevision: "2026-03", imageRevisions: { server: "2026-04", gateway: "" } })).toEqual({
+      database: "pg-continuity-dev/database:abc-2026-03",
+      server: "pg-continuity-dev/server:abc-2026-04",
+      gateway: "pg-continuity-dev/gateway:abc",
+    });
   });
   it("of the packages hold no stack", () => {
     expect(packagesImageName("pg-continuity", "server")).toBe("pg-continuity-packages/server:trixie");

@@ -29,6 +29,7 @@ describe("what to do next", () => {
     expect(next?.avoid.join()).toContain("pg_promote");
     expect(commandsOf(next)).toEqual([
       "docker start pg-continuity-unit-shared-database",
+      "npm run up -- --stack unit",
       "pulumi config set transition promote",
       "pulumi config set transitionId CHG-NUMBER",
       "pulumi preview",
@@ -39,7 +40,10 @@ describe("what to do next", () => {
 
   it("without the replica: start it, else rebuild", () => {
     const commands = commandsOf(adviceOf(without("read-only"), "shared"));
-    expect(commands[0]).toBe("docker start pg-continuity-unit-read-only-database");
+    expect(commands.slice(0, 2)).toEqual([
+      "docker start pg-continuity-unit-read-only-database",
+      "npm run up -- --stack unit",
+    ]);
     expect(commands).toContain("pulumi config set transition rebuild");
   });
 

@@ -155,6 +155,12 @@ describe("what is wrong with settings", () => {
     ],
     ["a revision that is no tag", { imageRevision: "March 2026" }, "imageRevision", /is no revision/],
     [
+      "a revision of no image",
+      { imageRevisions: { databases: "2026-03" } },
+      "imageRevisions.databases",
+      /Known are: database, server, gateway/,
+    ],
+    [
       "a volume given up that is no data volume",
       { giveUpVolume: "gateway-state" },
       "giveUpVolume",

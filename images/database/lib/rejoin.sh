@@ -57,6 +57,25 @@ rejoined() {
   report rejoining "$1: $2"
 }
 
+# Copies the data folder with the WAL that is needed to start it: what begins with its last checkpoint. The rest, which is
+# kept for standbys, may be many times the data.
+#   copy_data TARGET
+copy_data() {
+  local file name redo
+  redo=$(control "Latest checkpoint's REDO WAL file")
+  mkdir -m 0700 "$1" "$1/pg_wal" "$1/pg_wal/archive_status" || return
+  # The number of a process that is gone may be another one's by now, and would keep the copy from being started.
+  find "$data_folder" -mindepth 1 -maxdepth 1 ! -name pg_wal ! -name postmaster.pid -exec cp -a --reflink=auto -t "$1" {} + || return
+  for file in "$data_folder"/pg_wal/*; do
+    name=${file##*/}
+    # A segment's name is its timeline, then its number.
+    if [[ $name =~ ^[0-9A-F]{24} && -n $redo && ${name:8:16} < ${redo:8:16} ]] || [ -d "$file" ]; then continue; fi
+    cp -a --reflink=auto "$file" "$1/pg_wal/" || return
+  done
+  # On the disk before the data itself is changed.
+  sync -f "$1"
+}
+
 # Keeps a copy of diverged data aside, where the intent wants it and the disk has room. Prints where.
 keep_aside() {
   local kept need free
@@ -68,7 +87,12 @@ keep_aside() {
     echo "not kept: $need kB needed twice over, $free kB free" >&2
     return 0
   fi
-  cp -a --reflink=auto "$data_folder" "$kept" && echo "$kept"
+  if copy_data "$kept"; then
+    echo "$kept"
+  else
+    echo "not kept: copying failed (see above)" >&2
+    rm -rf "$kept"
+  fi
 }
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
@@ -109,8 +133,7 @@ rejoin() {
   kept=$(keep_aside)
   # pg_rewind tells timelines apart by their number only.
   if [ "$their" -gt "$own" ] && run pg_rewind --target-pgdata="$data_folder" --source-server="$(peer_conninfo "$upstream" rewind postgres)" \
-    --config-file="$config_folder/postgresql.conf" --no-sync; then
-    sync -f "$data_folder"
+    --config-file="$config_folder/postgresql.conf" --sync-method=syncfs; then
     rejoined rewind "own data was set back to where it left the timeline of $upstream" "$fork" "$last" "$kept"
     return 0
   fi

@@ -30,6 +30,7 @@ const readOnly: WatchedDatabase = {
 const normal: Watched = {
   ...{ observedAt: time, phase: "normal", summary: "Everything is as declared.", writable: "shared" },
   ...{ servers: serverNames.map(server), databases: [shared, readOnly], lastTransition: null },
+  gateway: { ownCertificateEndsAt: null },
 };
 
 const withServer = (changes: Partial<WatchedServer>): Watched => ({
@@ -184,6 +185,19 @@ describe("the rules of the alerts", () => {
       ["certificate:secondary"],
       [],
     ],
+    [
+      "the gateway's certificate of one's own ends soon",
+      { ...normal, gateway: { ownCertificateEndsAt: inDays(29) } },
+      ["certificate:gateway"],
+      [],
+    ],
+    [
+      "the gateway's certificate of one's own ends later",
+      { ...normal, gateway: { ownCertificateEndsAt: inDays(31) } },
+      [],
+      [],
+    ],
+    ["there is no gateway", { ...normal, gateway: null }, [], []],
     [
       "the newest backup is too old",
       {

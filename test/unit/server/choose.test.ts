@@ -17,6 +17,7 @@ function view(name: DatabaseName, seen: Seen): DatabaseView {
     timeline: Number(timeline),
     systemId: kind === "other" ? "222" : "111",
     problem: null,
+    loss: "none",
     observedAt: 0,
   };
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
 import type { DatabaseName } from "../../../core/vocabulary.ts";
@@ -29,23 +30,53 @@ const database = (name: DatabaseName) => ({
   ...{ connectTimeoutSeconds: 1, statementTimeoutSeconds: 1 },
 });
 
+const accepting: Witness["observe"] = async () => undefined;
+
+const clusterWith = (observe: Witness["observe"], names: readonly DatabaseName[]) => {
+  const witness = { highest: new Map(), observe } as unknown as Witness;
+  const cluster = new Cluster("primary", witness, "", pino({ level: "silent" }));
+  cluster.configure({ poolSize: 1, poolWaitSeconds: 1, databases: names.map(database) });
+  return cluster;
+};
+
+const primaryView = (name: DatabaseName, observedAt: number): DatabaseView => ({
+  ...{ name, reachable: true, inRecovery: false, closed: false, timeline: 2 },
+  ...{ systemId: "1", problem: null, loss: "none", observedAt },
+});
+
+test("who has met an error waits for a look that ended after it", async () => {
+  const cluster = clusterWith(accepting, ["shared"]);
+  await reports.get("shared")?.(primaryView("shared", Date.now() - 1000));
+  let hasLooked = false;
+  const looking = cluster.lookAgain("shared", Date.now() + 5000).then(() => {
+    hasLooked = true;
+  });
+  await setImmediate();
+  expect(hasLooked).toBe(false);
+  await reports.get("shared")?.(primaryView("shared", Date.now()));
+  await looking;
+  await cluster.stop();
+});
+
+test("who has met an error does not wait longer than it may", async () => {
+  const cluster = clusterWith(accepting, ["shared"]);
+  const began = performance.now();
+  await cluster.lookAgain("shared", Date.now() + 50);
+  expect(performance.now() - began).toBeLessThan(1000);
+  await cluster.stop();
+});
+
 test("a database that leaves the model while its last look is written down is not used again", async () => {
   let written = (): void => undefined;
-  const witness = {
-    highest: new Map(),
-    observe: () =>
+  const cluster = clusterWith(
+    () =>
       new Promise<void>((resolve) => {
         written = resolve;
       }),
-  } as unknown as Witness;
-  const cluster = new Cluster("primary", witness, pino({ level: "silent" }));
-  const settings = { poolSize: 1, poolWaitSeconds: 1 };
-  cluster.configure({ ...settings, databases: [database("shared"), database("read-only")] });
-  const looked = reports.get("read-only")?.({
-    ...{ name: "read-only", reachable: true, inRecovery: false, closed: false, timeline: 2 },
-    ...{ systemId: "1", problem: null, observedAt: 1 },
-  });
-  cluster.configure({ ...settings, databases: [database("shared")] });
+    ["shared", "read-only"],
+  );
+  const looked = reports.get("read-only")?.(primaryView("read-only", 1));
+  cluster.configure({ poolSize: 1, poolWaitSeconds: 1, databases: [database("shared")] });
   written();
   await looked;
   expect(cluster.state.views.map(({ name }) => name)).toEqual(["shared"]);

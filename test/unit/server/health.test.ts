@@ -81,6 +81,7 @@ function clusterState(
       timeline: 4,
       systemId: "111",
       problem: null,
+      loss: "none",
       observedAt: 1000,
     })),
     choice: { writable, readable, refused: [], conflict: null },

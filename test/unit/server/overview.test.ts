@@ -18,7 +18,8 @@ const time = new Date(now).toISOString();
 const pack = { version: "1.0.0", keyFingerprint: "0123", schema: "0008-server-names" };
 
 const view = (name: DatabaseName, inRecovery: boolean, timeline: number, closed = false): DatabaseView => ({
-  ...{ name, inRecovery, timeline, closed, reachable: true, systemId: "111", problem: null, observedAt: now },
+  ...{ name, inRecovery, timeline, closed, reachable: true, systemId: "111", problem: null },
+  ...{ loss: "none", observedAt: now },
 });
 
 const detail = (
@@ -87,7 +88,7 @@ function seen(changes: Partial<OverviewInput> & { views?: readonly DatabaseView[
         ...{ name, displayName: `${name} of dev`, containerName: `dev-${name}-server` },
         ...{ address: `${name}-server`, port: 8443, certificateName: `${name}-server` },
       })),
-      gateway: { containerName: "dev-gateway", address: "gateway", port: 8443 },
+      gateway: { containerName: "dev-gateway", address: "gateway", port: 8443, ownCertificateEndsAt: null },
       applications: [],
     },
     names: new Map(),
@@ -121,6 +122,7 @@ function peer(name: ServerName, said: PeerAnswer | null): PeerView {
     name,
     answer: said,
     problem: said === null ? "connect ECONNREFUSED" : null,
+    loss: said === null ? "other" : "none",
     since: now,
     observedAt: now,
   };
@@ -218,6 +220,22 @@ describe("the overview", () => {
     const late = [{ ...gone, since: now - 1000 }, ...peers.slice(1)];
     expect(overviewOf(seen({ views, peers: late, details: heard })).servers[1]?.causes?.likely).toBe(
       "service",
+    );
+  });
+
+  test.each([
+    ["just now", 100, null],
+    ["so long ago that the other server would have missed it, too", 3000, "network"],
+  ])("should take another server's word for what was lost %s as that allows", (_, agoMs, likely) => {
+    const gone = { ...peer("secondary", null), problem: "no answer within 1 s", since: now - agoMs };
+    const peers = [gone, peer("read-only", answer("read-only", normal))];
+    expect(overviewOf(seen({ peers })).servers[1]?.causes?.likely).toBe(likely);
+    const views = [unreachable("shared", "timeout expired", now), view("read-only", true, 1)];
+    const since = new Map([["shared", now - agoMs] as const]);
+    const witnessed = [peer("secondary", answer("secondary", normal)), peers[1] ?? gone];
+    const details = new Map([["read-only", detail("read-only", true, { streaming: false })] as const]);
+    expect(overviewOf(seen({ views, since, peers: witnessed, details })).databases[0]?.causes?.likely).toBe(
+      likely,
     );
   });
 

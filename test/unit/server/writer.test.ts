@@ -36,7 +36,7 @@ function clusterOf(attempts: readonly Failures[], sent: string[] = []): Cluster 
   return {
     state: { views: [], choice: { writable: "shared" }, writableSeenAt: new Map() },
     pool: () => ({ using }),
-    lookNow: () => undefined,
+    lookAgain: async () => undefined,
   } as unknown as Cluster;
 }
 
