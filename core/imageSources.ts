@@ -10,6 +10,7 @@ export const imageSources = {
     "core/alerts",
     "core/backups",
     "core/causes",
+    "core/connectionFailure.ts",
     "core/gatewayToken.ts",
     "core/intent.ts",
     "core/keyFingerprint.ts",

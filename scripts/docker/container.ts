@@ -6,6 +6,9 @@ import { extract, pack } from "tar-stream";
 /** The user that every container of the project runs as. */
 const nodeUser = { uid: 999, gid: 999 };
 
+/** How often a file is read that is replaced by another one while the engine reads it. */
+const readAttempts = 6;
+
 /** What a command inside a container gave. */
 export interface ExecResult {
   readonly exitCode: number;
@@ -77,18 +80,24 @@ export async function putFiles(
   await container.putArchive(Buffer.concat(chunks), { path: folder });
 }
 
-/** Reads one file of a container, running or stopped. Returns undefined where there is no such file. */
+/**
+ * Reads one text file of a container, running or stopped. Returns undefined where there is no such file. The file has
+ * to end with a line's end: by that one is known that was replaced while the engine read it, and it is read again.
+ *
+ * @throws Error when the engine cannot be asked, or the file was never read whole
+ */
 export async function readContainerFile(
   container: Docker.Container,
   path: string,
 ): Promise<string | undefined> {
-  const files = await readArchive(container, path, () => true);
+  const files = await readWhole(container, path, () => true);
   return files.values().next().value;
 }
 
 /**
- * Reads files of one folder of a container, running or stopped, at once: each question of this kind takes the engine
- * tens of milliseconds, and it answers them one after another. Files that are not there are left out.
+ * Reads text files of one folder of a container, running or stopped, at once: each question of this kind takes the
+ * engine tens of milliseconds, and it answers them one after another. Files that are not there are left out. For the
+ * rest as `readContainerFile`.
  */
 export async function readContainerFolder(
   container: Docker.Container,
@@ -96,18 +105,36 @@ export async function readContainerFolder(
   names: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   const base = posix.basename(folder);
-  const found = await readArchive(container, folder, (path) =>
+  const found = await readWhole(container, folder, (path) =>
     names.some((name) => posix.normalize(path) === `${base}/${name}`),
   );
   return new Map([...found].map(([path, content]) => [posix.basename(path), content]));
 }
 
-/** The wanted files below a path, by their names in the archive; none where there is no such path. */
-async function readArchive(
+/**
+ * The wanted files below a path, none of them torn. The engine looks at a file's size first and opens it then: one that
+ * is replaced in between is cut to the old one's length, or the archive breaks off (seen with 20.10).
+ */
+async function readWhole(
   container: Docker.Container,
   path: string,
   isWanted: (path: string) => boolean,
 ): Promise<ReadonlyMap<string, string>> {
+  for (let attempt = 1; attempt <= readAttempts; attempt++) {
+    const files = await readArchive(container, path, isWanted);
+    if (files && [...files.values()].every((text) => text === "" || text.endsWith("\n"))) return files;
+  }
+  throw new Error(
+    `${path} could not be read whole in ${readAttempts} attempts: it has no end of line, or changes all the time`,
+  );
+}
+
+/** The wanted files below a path, by their names in the archive; undefined where the archive breaks off. */
+async function readArchive(
+  container: Docker.Container,
+  path: string,
+  isWanted: (path: string) => boolean,
+): Promise<ReadonlyMap<string, string> | undefined> {
   const files = new Map<string, string>();
   let archive: Buffer;
   try {
@@ -119,10 +146,15 @@ async function readArchive(
   // Whole before it is unpacked: an answer that breaks off is an error then, and not an archive without end.
   const reader = extract();
   reader.end(archive);
-  for await (const entry of reader) {
-    const { name, type } = entry.header;
-    if (type === "file" && isWanted(name)) files.set(name, await collect(entry));
-    else entry.resume();
+  try {
+    for await (const entry of reader) {
+      const { name, type } = entry.header;
+      if (type === "file" && isWanted(name)) files.set(name, await collect(entry));
+      else entry.resume();
+    }
+  } catch (error) {
+    if (error instanceof Error && error.message === "Unexpected end of data") return undefined;
+    throw error;
   }
   return files;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
+import { isConnectionFailure } from "../../core/connectionFailure.ts";
 import type { DatabaseNode, Topology } from "../../core/topology.ts";
 import type { FencedWhileDown } from "../../core/transition/carryOver.ts";
 import type { Goal } from "../../core/transition/step.ts";
@@ -44,7 +45,7 @@ export async function connectPatiently(context: ActionContext, name: DatabaseNam
     try {
       return await connectDatabase(nodeOf(context, name), context.operator);
     } catch (error) {
-      if (Date.now() > deadline || !isConnectionProblem(error)) throw error;
+      if (Date.now() > deadline || !isConnectionFailure(error)) throw error;
       await sleep(50);
     }
   }
@@ -70,13 +71,8 @@ export async function withClient<T>(
         await client.end();
       }
     } catch (error) {
-      if (Date.now() > deadline || !isConnectionProblem(error)) throw error;
+      if (Date.now() > deadline || !isConnectionFailure(error)) throw error;
       await sleep(50);
     }
   }
-}
-
-function isConnectionProblem(error: unknown): boolean {
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  return code.startsWith("ECONN") || code.startsWith("57P") || code.startsWith("08");
 }

@@ -2,8 +2,8 @@ import { lookup as systemLookup } from "node:dns";
 import { type LookupFunction, Socket } from "node:net";
 import { checkServerIdentity } from "node:tls";
 import pg, { type ClientConfig } from "pg";
+import { errorCode } from "../../core/connectionFailure.ts";
 import type { ServerConfig } from "../../core/serverConfig.ts";
-import { errorCode } from "./errors.ts";
 import { invalidPassword } from "./refusals.ts";
 
 export type DatabaseTarget = ServerConfig["databases"][number];

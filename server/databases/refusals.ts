@@ -1,6 +1,6 @@
+import { errorCode } from "../../core/connectionFailure.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import type { Logger } from "../log.ts";
-import { errorCode } from "./errors.ts";
 
 /** SQLSTATE invalid_password: the role has another one. */
 export const invalidPassword = "28P01";

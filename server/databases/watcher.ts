@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import pg from "pg";
 import { type Attempt, type Loss, lossAfter } from "../../core/causes/index.ts";
+import { errorCode } from "../../core/connectionFailure.ts";
 import { type ConnectionSettings, clientOptions } from "./connection.ts";
 import {
   type DatabaseDetail,
@@ -10,7 +11,6 @@ import {
   mayAskObservationSql,
   observationFunction,
 } from "./detail.ts";
-import { errorCode } from "./errors.ts";
 import type { Refusals } from "./refusals.ts";
 import {
   type DatabaseView,

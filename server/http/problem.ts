@@ -1,8 +1,9 @@
 import type { FastifyReply } from "fastify";
+import { errorCode } from "../../core/connectionFailure.ts";
 import { PasswordsOverloaded } from "../accounts/passwords.ts";
 import { SpoolUnavailable } from "../audit/spool.ts";
 import { DecryptionError } from "../crypto/cipher.ts";
-import { errorCode, queryCanceled } from "../databases/errors.ts";
+import { queryCanceled } from "../databases/errors.ts";
 import { ReadUnavailable } from "../databases/reader.ts";
 import { IdempotencyMismatch, Refused, WriteUnavailable } from "../writes/errors.ts";
 

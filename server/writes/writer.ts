@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { errorCode } from "../../core/connectionFailure.ts";
 import type { DatabaseName, ServerName } from "../../core/vocabulary.ts";
 import type { Cluster, ClusterState } from "../databases/cluster.ts";
-import { classifyFailure, errorCode, queryCanceled } from "../databases/errors.ts";
+import { classifyFailure, queryCanceled } from "../databases/errors.ts";
 import type { Logger } from "../log.ts";
 import { WriteUnavailable } from "./errors.ts";
 import { TransactionFailure, transact, type WriteRequest, type WriteResult } from "./transaction.ts";

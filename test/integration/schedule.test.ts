@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { errorCode } from "../../core/connectionFailure.ts";
 import { clientOptions } from "../../server/databases/connection.ts";
-import { errorCode } from "../../server/databases/errors.ts";
 import { migrationNames } from "../../server/migrations/list.ts";
 import { libraryPool } from "../../server/schedule/libraryPool.ts";
 import { taskNames } from "../../server/schedule/tasks.ts";

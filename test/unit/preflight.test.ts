@@ -33,7 +33,7 @@ describe("preflight", () => {
     engine = createServer((request, response) => {
       if (request.url?.includes("/archive")) {
         const archive = pack();
-        archive.entry({ name: "intent.json" }, JSON.stringify(intent));
+        archive.entry({ name: "intent.json" }, `${JSON.stringify(intent)}\n`);
         archive.finalize();
         archive.pipe(response);
         return;

@@ -10,7 +10,7 @@ data_folder=/var/lib/postgresql/data
 #   report STATE DETAIL     STATE: waiting | initialising | copying | asking | closed | starting
 report() {
   printf '%s %s: %s: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" "${reporter:-database node}" "$1" "$2" >&2
-  jq -n --arg state "$1" --arg detail "$2" --arg since "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
+  jq -nc --arg state "$1" --arg detail "$2" --arg since "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
     '{state: $state, detail: $detail, since: $since}' > "$state_folder/node-state.json.new"
   mv "$state_folder/node-state.json.new" "$state_folder/node-state.json"
 }

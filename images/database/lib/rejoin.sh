@@ -50,7 +50,7 @@ same_history() {
 
 # Writes rejoin.json: rejoined METHOD REASON FORK OWN_END KEPT_AT
 rejoined() {
-  jq -n --arg method "$1" --arg reason "$2" --arg fork "$3" --arg end "$4" --arg kept "$5" \
+  jq -nc --arg method "$1" --arg reason "$2" --arg fork "$3" --arg end "$4" --arg kept "$5" \
     --arg transitionId "$(intent transitionId)" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
     '{method: $method, reason: $reason, forkLsn: $fork, lastRecordLsn: $end, keptAt: $kept, transitionId: $transitionId, at: $at}
      | with_entries(select(.value != ""))' | write_file "$state_folder/rejoin.json"
