@@ -112,7 +112,10 @@ export interface RejoinObservation {
   readonly reason: string;
   readonly forkLsn?: string | undefined;
   readonly lastRecordLsn?: string | undefined;
+  /** Folder of the copy of diverged data. */
   readonly keptAt?: string | undefined;
+  /** Why diverged data was not kept. */
+  readonly notKept?: string | undefined;
   readonly transitionId: string;
 }
 

@@ -81,8 +81,8 @@ export async function putFiles(
 }
 
 /**
- * Reads one text file of a container, running or stopped. Returns undefined where there is no such file. The file has
- * to end with a line's end: by that one is known that was replaced while the engine read it, and it is read again.
+ * Reads one text file of a container, running or stopped. Returns undefined where there is no such file. One that is
+ * replaced while the engine reads it is read again.
  *
  * @throws Error when the engine cannot be asked, or the file was never read whole
  */
@@ -113,20 +113,27 @@ export async function readContainerFolder(
 
 /**
  * The wanted files below a path, none of them torn. The engine looks at a file's size first and opens it then: one that
- * is replaced in between is cut to the old one's length, or the archive breaks off (seen with 20.10).
+ * is replaced in between is cut to the old one's length, or the archive breaks off (seen with 20.10). Whole is what ends
+ * with a line's end, as all do that a node writes, or what is the same time after time.
  */
 async function readWhole(
   container: Docker.Container,
   path: string,
   isWanted: (path: string) => boolean,
 ): Promise<ReadonlyMap<string, string>> {
+  let before = "";
+  let same = 0;
   for (let attempt = 1; attempt <= readAttempts; attempt++) {
     const files = await readArchive(container, path, isWanted);
-    if (files && [...files.values()].every((text) => text === "" || text.endsWith("\n"))) return files;
+    if (!files) continue;
+    const texts = [...files.values()];
+    if (texts.every((text) => text === "" || text.endsWith("\n"))) return files;
+    const now = JSON.stringify(texts);
+    same = now === before ? same + 1 : 0;
+    if (same === 2) return files;
+    before = now;
   }
-  throw new Error(
-    `${path} could not be read whole in ${readAttempts} attempts: it has no end of line, or changes all the time`,
-  );
+  throw new Error(`${path} could not be read whole in ${readAttempts} attempts: it changes all the time`);
 }
 
 /** The wanted files below a path, by their names in the archive; undefined where the archive breaks off. */

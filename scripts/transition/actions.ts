@@ -16,6 +16,12 @@ import { startTakeOver } from "./takeOver.ts";
 /** How long, in seconds, the first write on a new primary may wait for the old one to follow. */
 const followPatienceSeconds = 60;
 
+/** How long, in seconds, a checkpoint may take: with much memory it writes for minutes. */
+const checkpointPatienceSeconds = 900;
+
+/** How long `take-over` may say nothing, in seconds: it gives up by itself after a minute in which nothing was replayed. */
+const takeOverSilenceSeconds = 90;
+
 interface Stopped {
   readonly state: string;
   readonly lsn: string;
@@ -48,26 +54,22 @@ async function switchOver(
   context: ActionContext,
 ): Promise<ActionDetails> {
   const oldPrimary = containerOf(nodeOf(context, from));
-  const checkpoint = () => withClient(context, from, (query) => query("CHECKPOINT"));
   // While writes go on, so that the checkpoint at the stop has little left to write.
-  await checkpoint();
+  await checkpoint(from, context);
   const [stepDown, takeOver] = await startTogether([
     () => PreparedCommand.start(oldPrimary, ["step-down", JSON.stringify(standbyIntent(context.goal, to))]),
     () => takeOverOf(to, context),
   ]);
   try {
     // Again, for what was written while the commands started.
-    await checkpoint();
+    await checkpoint(from, context);
     const writesStoppedAt = performance.now();
     const stopped = await stepDown.go<Stopped>(["stop"], 90);
     const stoppedSeconds = (performance.now() - writesStoppedAt) / 1000;
     if (stopped.state !== "shut down")
       throw new Error(`${from} did not stop in order (it is "${stopped.state}")`);
     await pauseAt("stopped:switch-over", context.progress);
-    const taken = await takeOver.go<{ replayedLsn: string; timeline: number }>(
-      [stopped.lsn, String(stopped.timeline)],
-      60,
-    );
+    const taken = await finish(takeOver, to, [stopped.lsn, String(stopped.timeline)], context);
     const promotedSeconds = (performance.now() - writesStoppedAt) / 1000;
     return {
       oldPrimaryEndedAt: stopped.lsn,
@@ -81,6 +83,20 @@ async function switchOver(
   } finally {
     takeOver.cancel();
     stepDown.cancel();
+  }
+}
+
+/** Has a database write what it holds in memory only; says every few seconds that this takes long. */
+async function checkpoint(name: DatabaseName, context: ActionContext): Promise<void> {
+  const startedAt = performance.now();
+  const telling = setInterval(() => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    context.progress(`${name}: writes a checkpoint, ${seconds.toFixed(0)} s by now; nothing waits for it`);
+  }, 5000);
+  try {
+    await withClient(context, name, (query) => query("CHECKPOINT", [], checkpointPatienceSeconds));
+  } finally {
+    clearInterval(telling);
   }
 }
 
@@ -104,14 +120,26 @@ async function promote(
   const started = performance.now();
   const takeOver = await takeOverOf(name, context);
   try {
-    const taken = await takeOver.go<{ replayedLsn: string; timeline: number }>(
-      [step.replayed ?? "-", String(step.seenTimeline)],
-      60,
-    );
+    const taken = await finish(takeOver, name, [step.replayed ?? "-", String(step.seenTimeline)], context);
     return { ...taken, writesStoppedAt: started, ...(await firstWrite(name, context, 1)) };
   } finally {
     takeOver.cancel();
   }
+}
+
+interface Taken extends Readonly<Record<string, unknown>> {
+  readonly replayedLsn: string;
+  readonly timeline: number;
+}
+
+/** Gives `take-over` its word: the position that must be replayed first, and the highest timeline that was seen. */
+function finish(
+  takeOver: PreparedCommand,
+  name: DatabaseName,
+  words: readonly [replayed: string, seenTimeline: string],
+  context: ActionContext,
+): Promise<Taken> {
+  return takeOver.go(words, takeOverSilenceSeconds, (line) => context.progress(`${name}: ${line}`));
 }
 
 function takeOverOf(name: DatabaseName, context: ActionContext): Promise<PreparedCommand> {

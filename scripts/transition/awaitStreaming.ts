@@ -30,44 +30,50 @@ export function awaitStreaming(
   upstream: DatabaseName,
   context: ActionContext,
 ): Promise<void> {
-  return awaitProgress(
-    name,
-    upstream,
-    context,
-    "stream",
-    async ({ streaming, timeline }) => streaming && (await receives(name, timeline, context)),
-  );
+  return awaitProgress(name, upstream, context, "stream", async ({ streaming, timeline, copiedBytes }) => {
+    if (copiedBytes !== null && !streaming) return { isDone: false };
+    const { receives, replayedLsn } = await receiver(name, timeline, context);
+    return { isDone: streaming && receives, replayedLsn };
+  });
 }
 
 /**
- * Whether the database itself says that it receives the upstream's timeline. The sender alone does not tell: of a
+ * Whether the database itself says that it receives the upstream's timeline, and how far its replay is. The sender alone does not tell: of a
  * standby that was cut off it does not know for a minute, and one that is streaming the old timeline's rest has yet to
  * change over.
  */
-async function receives(name: DatabaseName, timeline: number, context: ActionContext): Promise<boolean> {
+async function receiver(name: DatabaseName, timeline: number, context: ActionContext): Promise<Receiver> {
   try {
     const client = await connectDatabase(nodeOf(context, name), context.operator);
     try {
-      const { rows } = await client.query<{ receives: boolean }>(
-        "SELECT status = 'streaming' AND received_tli = $1 AS receives FROM pg_stat_wal_receiver",
+      const { rows } = await client.query<Receiver>(
+        `SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = $1) AS receives,
+           pg_last_wal_replay_lsn()::text AS "replayedLsn"`,
         [timeline],
       );
-      return rows[0]?.receives === true;
+      return rows[0] ?? notReceiving;
     } finally {
       await client.end();
     }
   } catch {
     // It does not answer yet; who waits says what the node says of itself.
-    return false;
+    return notReceiving;
   }
 }
+
+interface Receiver {
+  readonly receives: boolean;
+  readonly replayedLsn: string | null;
+}
+
+const notReceiving: Receiver = { receives: false, replayedLsn: null };
 
 /** Waits until the data of `name` was copied for this very transition; the old data may still be streaming before. */
 export function awaitCopy(name: DatabaseName, upstream: DatabaseName, context: ActionContext): Promise<void> {
   const container = containerOf(nodeOf(context, name));
   return awaitProgress(name, upstream, context, "finish its copy", async () => {
     const marker = await readContainerFile(container, copyMarker);
-    return marker?.trim() === context.goal.transitionId;
+    return { isDone: marker?.trim() === context.goal.transitionId };
   });
 }
 
@@ -79,29 +85,35 @@ async function awaitProgress(
   upstream: DatabaseName,
   context: ActionContext,
   what: string,
-  done: (progress: Progress) => Promise<boolean>,
+  look: (progress: Progress) => Promise<{ readonly isDone: boolean; readonly replayedLsn?: string | null }>,
 ): Promise<void> {
   const container = containerOf(nodeOf(context, name));
   const startedAt = Date.now();
-  let last = "";
+  let last = { text: "", replayedLsn: "" };
   let changedAt = Date.now();
   let shownAt = 0;
   while (true) {
     const progress = await progressOf(name, upstream, context);
-    if (await done(progress)) return;
+    const { isDone, replayedLsn } = await look(progress);
+    if (isDone) return;
     const text =
       copyText(name, progress, (Date.now() - startedAt) / 1000) ??
       nodeText(name, await readContainerFile(container, `${stateFolder}/node-state.json`));
-    if (text !== last) {
+    const now = { text, replayedLsn: replayedLsn ? `, replayed up to ${replayedLsn}` : "" };
+    if (now.text !== last.text || now.replayedLsn !== last.replayedLsn) {
       changedAt = Date.now();
-      if (Date.now() - shownAt > 1000 || progress.copiedBytes === null) {
-        context.progress(text);
+      // Each thing that a node does is told; how far it is, once a second.
+      const isNew = now.text !== last.text && progress.copiedBytes === null;
+      if (isNew || Date.now() - shownAt > 1000) {
+        context.progress(`${now.text}${isNew ? "" : now.replayedLsn}`);
         shownAt = Date.now();
       }
-      last = text;
+      last = now;
     }
     if (Date.now() - changedAt > patienceSeconds * 1000)
-      throw new Error(`${name} did not ${what} within ${patienceSeconds} s without any change: ${last}`);
+      throw new Error(
+        `${name} did not ${what} within ${patienceSeconds} s without any change: ${last.text}${last.replayedLsn}`,
+      );
     const bytesBefore = (progress.totalBytes ?? 0) - (progress.copiedBytes ?? 0);
     await sleep(progress.copiedBytes !== null && bytesBefore > farFromDone ? 500 : 50);
   }

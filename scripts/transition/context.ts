@@ -36,7 +36,7 @@ export function nodeOf(context: Pick<ActionContext, "topology">, name: DatabaseN
   return node;
 }
 
-type Query = <R>(sql: string, values?: readonly unknown[]) => Promise<R[]>;
+type Query = <R>(sql: string, values?: readonly unknown[], patienceSeconds?: number) => Promise<R[]>;
 
 /** A connection of the operator role; tries for some seconds, because a database may just be opening. */
 export async function connectPatiently(context: ActionContext, name: DatabaseName): Promise<pg.Client> {
@@ -63,10 +63,13 @@ export async function withClient<T>(
     try {
       const client = await connectDatabase(node, context.operator);
       try {
-        return await work(async <R>(sql: string, values: readonly unknown[] = []) => {
-          const { rows } = await client.query(sql, [...values]);
-          return rows as R[];
-        });
+        return await work(
+          async <R>(text: string, values: readonly unknown[] = [], patienceSeconds?: number) => {
+            const limit = patienceSeconds === undefined ? {} : { query_timeout: patienceSeconds * 1000 };
+            const { rows } = await client.query({ text, values: [...values], ...limit });
+            return rows as R[];
+          },
+        );
       } finally {
         await client.end();
       }

@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline";
 import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
 
@@ -11,9 +12,12 @@ export class PreparedCommand {
   readonly #exec: Docker.Exec;
   readonly #stream: NodeJS.ReadWriteStream;
   #stdout = "";
-  #stderr = "";
+  /** The last line on standard error. */
+  #lastWords = "";
+  #heardAt = Date.now();
   #hasEnded = false;
   #wake: () => void = () => undefined;
+  #tell: (line: string) => void = () => undefined;
 
   private constructor(
     name: string,
@@ -29,10 +33,13 @@ export class PreparedCommand {
     container.modem.demuxStream(stream, out, err);
     out.on("data", (chunk: Buffer) => {
       this.#stdout += chunk.toString("utf8");
+      this.#heardAt = Date.now();
       this.#wake();
     });
-    err.on("data", (chunk: Buffer) => {
-      this.#stderr += chunk.toString("utf8");
+    createInterface({ input: err }).on("line", (line) => {
+      this.#lastWords = line;
+      this.#heardAt = Date.now();
+      if (!line.startsWith(`${this.#name}:`)) this.#tell(line);
     });
     const end = () => {
       this.#hasEnded = true;
@@ -70,10 +77,18 @@ export class PreparedCommand {
   /**
    * Gives the word, and waits for the command's end.
    *
+   * @param seconds how long it may say nothing
+   * @param tell is given what it says of its progress on standard error; what begins with its name is an error's text
    * @returns the JSON that it printed
    * @throws Error with what it said when it failed
    */
-  async go<T>(lines: readonly string[], seconds: number): Promise<T> {
+  async go<T>(
+    lines: readonly string[],
+    seconds: number,
+    tell: (line: string) => void = () => undefined,
+  ): Promise<T> {
+    this.#tell = tell;
+    this.#heardAt = Date.now();
     this.#stream.write(`${lines.join("\n")}\n`);
     const answer = () => this.#stdout.slice("ready\n".length);
     await this.#until(() => isJson(answer()), seconds);
@@ -86,15 +101,13 @@ export class PreparedCommand {
   }
 
   async #until(done: () => boolean, seconds: number): Promise<void> {
-    const deadline = Date.now() + seconds * 1000;
     while (!done()) {
       if (this.#hasEnded) {
         const { ExitCode } = await this.#exec.inspect();
-        throw new Error(
-          `${this.#name} ended with code ${ExitCode}: ${this.#stderr.trim() || "it said nothing"}`,
-        );
+        throw new Error(`${this.#name} ended with code ${ExitCode}: ${this.#lastWords || "it said nothing"}`);
       }
-      if (Date.now() > deadline) throw new Error(`${this.#name} did not answer within ${seconds} s`);
+      if (Date.now() > this.#heardAt + seconds * 1000)
+        throw new Error(`${this.#name} did not answer within ${seconds} s`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 50);
         this.#wake = () => {

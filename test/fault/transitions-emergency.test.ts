@@ -17,6 +17,24 @@ import { WorkingProcess } from "../support/transitionProcess.ts";
 const data = "/var/lib/postgresql/data";
 const servers = ["primary-server", "secondary-server", "read-only-server"];
 
+const timelineSql = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int";
+
+/** Halts pg_rewind on the shared database's node once it has brought a file; the greater part of its work is before it then. */
+async function haltRewind(nodes: Nodes, brought: string): Promise<boolean> {
+  const halt = `nap() { read -r -t 0.003 <> <(:); }
+  for _ in {1..5000}; do
+    for process in /proc/[0-9]*; do
+      { read -r name < "$process/comm"; } 2>/dev/null
+      [ "$name" = pg_rewind ] || continue
+      until [ -s "$0" ]; do nap; done
+      kill -STOP "\${process#/proc/}" && exit 0
+    done
+    nap
+  done
+  exit 1`;
+  return (await nodes.exec("shared-database", "bash", "-c", halt, brought)).exitCode === 0;
+}
+
 // One story, told in order: each test begins where the one before has ended.
 describe.sequential("the shared database is gone", () => {
   let deployment: Deployment;
@@ -93,12 +111,57 @@ describe.sequential("the shared database is gone", () => {
     await healthy(deployment);
   });
 
+  it("killed while it is being rewound, it is copied again; what it had is kept aside once, and whole", async () => {
+    await nodes.sql("shared-database", "CREATE TABLE much AS SELECT generate_series(1, 1500000) AS n");
+    await eventually("much has arrived", () =>
+      nodes.sql("read-only-database", "SELECT count(*) FROM much").then((count) => count === "1500000"),
+    );
+    // pg_rewind needs the WAL since the last checkpoint that both have.
+    await nodes.sql("shared-database", "CHECKPOINT");
+    const before = await nodes.sql("shared-database", timelineSql);
+    // Each of its pages has to come from the other database: the rewind takes long enough to be met half way.
+    await divergeAndKill(nodes, "halfway", "UPDATE much SET n = n + 1; CHECKPOINT");
+    await inVolumes(nodes, "shared-database", `install -d -o 999 -g 999 ${data}.diverged.incoming`);
+    const promoting = transition(deployment, "promote", "E-12", "--allow-data-loss");
+    const newHistory = `${data}/pg_wal/${(Number(before) + 1).toString(16).toUpperCase().padStart(8, "0")}.history`;
+    await eventually("the rewind is halted half way", () => haltRewind(nodes, newHistory));
+    await nodes.docker("kill", nodes.container("shared-database"));
+    await nodes.docker("start", nodes.container("shared-database"));
+    const { exitCode, all } = await promoting;
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    const rejoin = evidenceOf(deployment, "E-12").steps.at(-1)?.details.rejoin as Record<string, string>;
+    expect(rejoin).toMatchObject({
+      method: "base-backup",
+      reason: expect.stringContaining("interrupted"),
+      keptAt: expect.stringContaining(`${data}.diverged-`),
+    });
+    const folders = await nodes.exec("shared-database", "sh", "-c", `ls -d ${data}*`);
+    expect(folders.stdout.split("\n")).toEqual([data, rejoin.keptAt]);
+    expect(await tablesKeptAside(nodes, "shared-database", rejoin.keptAt ?? "")).toContain("halfway");
+    await expectPromoted();
+    expect(await tableIn("shared-database", "halfway")).toBe("f");
+    await nodes.sql("read-only-database", "DROP TABLE much");
+    expect((await transition(deployment, "restore", "E-12")).exitCode).toBe(0);
+    await inVolumes(nodes, "shared-database", `rm -rf ${data}.diverged-*`);
+    await healthy(deployment);
+  });
+
   it("the old one cannot be rewound, because its WAL is gone: it is copied again", async () => {
     // No checkpoint after the last byte that both have: only the lost WAL could tell that the data went further.
     await divergeAndKill(nodes, "second", "");
     await inVolumes(nodes, "shared-database", `rm -f ${data}/pg_wal/0*`);
-    const { exitCode, all } = await transition(deployment, "promote", "E-5", "--allow-data-loss");
+    const startup = await nodes.sql(
+      "read-only-database",
+      "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'",
+    );
+    const signal = (name: string) => nodes.exec("read-only-database", "sh", "-c", `kill -${name} ${startup}`);
+    expect((await signal("STOP")).exitCode).toBe(0);
+    const promoting = transition(deployment, "promote", "E-5", "--allow-data-loss");
+    await sleep(6000);
+    await signal("CONT");
+    const { exitCode, all } = await promoting;
     expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    expect(all).toMatch(/read-only: replays what it has received: at 0\/\w+/);
     const evidence = evidenceOf(deployment, "E-5");
     expect(evidence.steps.at(-1)?.details.rejoin).toMatchObject({
       method: "base-backup",

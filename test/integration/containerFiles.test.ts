@@ -1,7 +1,7 @@
 // Files of a container that are read while a node replaces them. The engine looks at the size first and opens then.
 import type Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { readContainerFile, readContainerFolder } from "../../scripts/docker/container.ts";
+import { putFiles, readContainerFile, readContainerFolder } from "../../scripts/docker/container.ts";
 import { connectEngine } from "../../scripts/docker/engine.ts";
 import { pins } from "../../scripts/setup/pins.ts";
 import { eventually } from "../support/nodes.ts";
@@ -42,6 +42,11 @@ describe("files that are replaced while they are read", () => {
     for (let count = 0; count < 100; count++)
       read.add(await readContainerFile(container, `${folder}/${names[0]}`));
     expect([...read].sort()).toEqual([...contents].sort());
+  });
+
+  it("one that was written without an end of line is read as it is", async () => {
+    await putFiles(container, folder, [{ path: "by-hand.json", content: "{}" }]);
+    expect(await readContainerFile(container, `${folder}/by-hand.json`)).toBe("{}");
   });
 
   it("of a folder all are there each time, and whole", async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { transitionSeconds } from "../../core/preview/interruptions.ts";
 import { Deployment } from "../support/deployment.ts";
@@ -380,12 +381,30 @@ describe.sequential("transitions through Pulumi", () => {
     await healthy(deployment);
   });
 
-  it("from the shell the same engine gives the evidence as JSON", async () => {
-    const promoted = await transition(deployment, "promote", "SH-1", "--json");
-    expect([promoted.exitCode, JSON.parse(promoted.stdout)]).toMatchObject([
+  it("from the shell the same engine gives the evidence as JSON, and waits for a checkpoint while writes go on", async () => {
+    const checkpointer = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+    const pid = await nodes.sql("shared-database", checkpointer);
+    const halted = await nodes.exec("shared-database", "sh", "-c", `kill -STOP ${pid}`);
+    expect([halted.exitCode, halted.stderr]).toEqual([0, ""]);
+    const { result: promoted, report } = await underLoad(deployment, async () => {
+      const promoting = transition(deployment, "promote", "SH-1", "--json");
+      // Longer than any other question to a database may take.
+      await sleep(9000);
+      await nodes.exec("shared-database", "sh", "-c", `kill -CONT ${pid}`);
+      return promoting;
+    });
+    expect([promoted.exitCode, promoted.all]).toEqual([
       0,
-      { transition: "promote", transitionId: "SH-1", verdict: "done", lostWrites: 0 },
+      expect.stringMatching(/shared: writes a checkpoint/),
     ]);
+    expect(JSON.parse(promoted.stdout)).toMatchObject({
+      transition: "promote",
+      transitionId: "SH-1",
+      verdict: "done",
+      lostWrites: 0,
+    });
+    expect(report.failed).toEqual([]);
+    expect(report.writeGapSeconds).toBeLessThan(5);
     const restored = await transition(deployment, "restore", "SH-1", "--json");
     expect([restored.exitCode, JSON.parse(restored.stdout)]).toMatchObject([
       0,

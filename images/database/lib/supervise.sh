@@ -145,8 +145,28 @@ record_stop() {
 # be, then watches whether the world has moved on without it.
 settle() {
   trap - INT TERM HUP USR1
-  until pg_isready --quiet; do sleep 0.1; done
-  [ "$1" != promote ] || psql -XAtq -d postgres -c 'SELECT pg_promote(true, 60) WHERE pg_is_in_recovery()' >/dev/null
+  local since=$SECONDS
+  until pg_isready --quiet; do
+    sleep 0.1
+    if [ $((SECONDS - since)) -ge 2 ]; then
+      since=$SECONDS
+      tell_recovery
+    fi
+  done
+  if [ "$1" = promote ]; then
+    until psql -XAtq -d postgres -c 'SELECT pg_promote(false) WHERE pg_is_in_recovery()' >/dev/null; do sleep 0.2; done
+    # It ends when all that was received is replayed, however long that takes.
+    until [ "$(psql -XAtq -d postgres -c 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.2; done
+  fi
   converge >/dev/null || report starting "converge failed (see above)"
   [ "$1" = standby ] || watch_timelines
+}
+
+# Says which WAL segment is replayed before the database opens: with much of it that takes minutes.
+tell_recovery() {
+  local process title
+  for process in /proc/[0-9]*; do
+    title=$(tr '\0' ' ' < "$process/cmdline" 2>/dev/null)
+    case $title in 'postgres: startup recovering '*) report_change starting "${title#postgres: startup }" ;; esac
+  done
 }
