@@ -2,7 +2,8 @@ import type { Observation } from "../observation.ts";
 import { type Plan, refuse } from "./planTypes.ts";
 import { planPromotion } from "./promotion.ts";
 import type { Goal, Step } from "./step.ts";
-import { planSwitchOver } from "./switchOver.ts";
+import { expectedRejoin } from "./rejoin.ts";
+import { endsInOrder, planSwitchOver } from "./switchOver.ts";
 import { type DatabaseView, describe, follows, intendedBy, intendedRole, viewOf } from "./view.ts";
 
 /**
@@ -66,7 +67,7 @@ function planAfterSwap(target: DatabaseView, other: DatabaseView, goal: Goal): P
   if (!follows(other, target)) {
     if (other.state === "unreachable" || other.state === "missing")
       warnings.push(`${describe(other)}: the deployment runs on one database until it is back`);
-    else steps.push({ kind: "follow", database: other.name, upstream: target.name });
+    else steps.push(followStep(other, target));
   }
   if (steps.length > 0 || intendedBy(target) === goal.transitionId) return { steps, refused: [], warnings };
   if (goal.transition === "restore")
@@ -80,6 +81,11 @@ function planAfterSwap(target: DatabaseView, other: DatabaseView, goal: Goal): P
   );
 }
 
+function followStep(view: DatabaseView, upstream: DatabaseView): Step {
+  const expected = expectedRejoin(view, upstream);
+  return { kind: "follow", database: view.name, upstream: upstream.name, expected };
+}
+
 /** I1 is broken already: the one on the lower timeline was superseded, and is closed. */
 function planTwoWritable(target: DatabaseView, other: DatabaseView): Plan {
   const targetTimeline = target.postgres?.timeline ?? 0;
@@ -88,7 +94,7 @@ function planTwoWritable(target: DatabaseView, other: DatabaseView): Plan {
     return {
       steps: [
         { kind: "fence", database: other.name, follows: target.name },
-        { kind: "follow", database: other.name, upstream: target.name },
+        followStep(other, target),
       ],
       refused: [],
       warnings: [
@@ -117,9 +123,14 @@ function planReturn(target: DatabaseView, other: DatabaseView, goal: Goal): Plan
     );
   return {
     steps: [
-      { kind: "follow", database: target.name, upstream: other.name },
+      followStep(target, other),
       { kind: "switch-over", from: other.name, to: target.name },
-      { kind: "follow", database: other.name, upstream: target.name },
+      {
+        kind: "follow",
+        database: other.name,
+        upstream: target.name,
+        expected: endsInOrder(target.name),
+      },
     ],
     refused: [],
     warnings: [],

@@ -2,6 +2,7 @@ import { parseLsn } from "../lsn.ts";
 import type { PostgresObservation } from "../observation.ts";
 import type { DatabaseName } from "../vocabulary.ts";
 import { type Plan, type Refusal, refuse } from "./planTypes.ts";
+import { expectedRejoin, type Rejoin } from "./rejoin.ts";
 import type { Goal, Step } from "./step.ts";
 import { type DatabaseView, describe, intendedRole, intendedUpstream, notRunning } from "./view.ts";
 
@@ -34,10 +35,13 @@ export function planPromotion(
       ? parseLsn(standby.lsn) > parseLsn(last.lsn)
       : parseLsn(standby.lsn) >= parseLsn(last.lsn));
   const reachable = lossless && (hasAll || (other.state === "standby" && standby.streaming));
+  const expected: Rejoin = reachable
+    ? { method: "as-is", reason: `${target.name} has all that it wrote` }
+    : expectedRejoin(other, target);
   const follow: Step[] =
     other.state === "unreachable" || other.state === "missing"
       ? []
-      : [{ kind: "follow", database: other.name, upstream: target.name }];
+      : [{ kind: "follow", database: other.name, upstream: target.name, expected }];
   if (reachable)
     return {
       steps: [

@@ -1,4 +1,5 @@
 import type { DatabaseName } from "../vocabulary.ts";
+import { type Rejoin, rejoinText } from "./rejoin.ts";
 
 export const transitions = ["promote", "restore", "rebuild"] as const;
 export type TransitionName = (typeof transitions)[number];
@@ -42,7 +43,12 @@ export type Step =
       readonly proof: "lossless" | "possible loss";
     }
   /** The database follows another one: as it is, else rewound, else copied again. */
-  | { readonly kind: "follow"; readonly database: DatabaseName; readonly upstream: DatabaseName }
+  | {
+      readonly kind: "follow";
+      readonly database: DatabaseName;
+      readonly upstream: DatabaseName;
+      readonly expected: Rejoin;
+    }
   /** The database's data is thrown away and copied again. */
   | { readonly kind: "copy"; readonly database: DatabaseName; readonly upstream: DatabaseName }
   /** A database that is writable already gets the intent that says so. */
@@ -71,9 +77,9 @@ export function describeStep(step: Step): {
       return { text: `promote ${step.database} (${step.proof})`, cost: "writes wait", about: "0.2 s" };
     case "follow":
       return {
-        text: `${step.database} follows ${step.upstream} (as it is, else pg_rewind, else base backup)`,
+        text: `${step.database} follows ${step.upstream} (${rejoinText(step.expected)})`,
         cost: "no downtime",
-        about: "1 s, or as long as a copy takes",
+        about: step.expected.method === "as-is" ? "1 s" : "1 s, or as long as a copy takes",
       };
     case "copy":
       return {

@@ -1,10 +1,17 @@
 import { lsnDistance } from "../lsn.ts";
 import type { PostgresObservation } from "../observation.ts";
+import type { DatabaseName } from "../vocabulary.ts";
 import type { Plan, Refusal } from "./planTypes.ts";
+import type { Rejoin } from "./rejoin.ts";
 import { type DatabaseView, follows, intendedUpstream } from "./view.ts";
 
 /** A standby further behind than this, in bytes, is not promoted in a planned way: writes would wait too long. */
 export const planningLagLimit = 16 * 1024 * 1024;
+
+/** What is expected of the old primary of a switch-over. */
+export function endsInOrder(target: DatabaseName): Rejoin {
+  return { method: "as-is", reason: `it ends in order, and ${target} has its last byte` };
+}
 
 /** Planned: both run, the target follows. */
 export function planSwitchOver(target: DatabaseView, other: DatabaseView): Plan {
@@ -48,7 +55,12 @@ export function planSwitchOver(target: DatabaseView, other: DatabaseView): Plan 
   return {
     steps: [
       { kind: "switch-over", from: other.name, to: target.name },
-      { kind: "follow", database: other.name, upstream: target.name },
+      {
+        kind: "follow",
+        database: other.name,
+        upstream: target.name,
+        expected: endsInOrder(target.name),
+      },
     ],
     refused: [],
     warnings: logical.lost.map(

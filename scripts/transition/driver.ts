@@ -12,6 +12,7 @@ import {
 } from "../../core/transition/evidence.ts";
 import { plan } from "../../core/transition/plan.ts";
 import type { Plan, Refusal } from "../../core/transition/planTypes.ts";
+import { asExpected } from "../../core/transition/rejoin.ts";
 import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
 import { movingDatabases } from "../../core/transition/view.ts";
 import { messageOf } from "../observe/container.ts";
@@ -113,6 +114,7 @@ async function steps(
 ): Promise<void> {
   const { topology, goal, observer } = run;
   let carried: Planned | undefined;
+  const earlier: Step[] = [];
   for (let round = 0; round < maximumRounds; round++) {
     const { observation, plan: planned } =
       carried ??
@@ -121,8 +123,10 @@ async function steps(
     record.planned(observation, warnings);
     // Once something was done a refusal means that the world has changed under it: it is said, and nothing more is done.
     if (refused.length > 0) throw new RefusedError(goal.transition, refused);
-    const step = todo[0];
-    if (!step) return;
+    const [next] = todo;
+    if (!next) return;
+    const step = asExpected(next, earlier);
+    earlier.push(...todo);
     if (!promoting.includes(step.kind)) context.earlyTakeOver?.cancel();
     await lock.renew();
     await pauseAt(`before:${step.kind}`, context.progress);

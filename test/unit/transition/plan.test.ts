@@ -236,7 +236,7 @@ describe("renderPreflight", () => {
         read-only is a standby: timeline 1, LSN 0/1000, 0 bytes behind
       verdict: can run, no write is lost
         1. checkpoint and stop shared in order, replay its last byte on read-only, promote read-only [writes wait, about 0.3 s]
-        2. shared follows read-only (as it is, else pg_rewind, else base backup) [no downtime, about 1 s, or as long as a copy takes]"
+        2. shared follows read-only (as it is: it ends in order, and read-only has its last byte) [no downtime, about 1 s]"
     `);
   });
 
