@@ -1,8 +1,8 @@
 import type { Observation } from "../observation.ts";
 import { type Plan, refuse } from "./planTypes.ts";
 import { planPromotion } from "./promotion.ts";
-import type { Goal, Step } from "./step.ts";
 import { expectedRejoin } from "./rejoin.ts";
+import type { Goal, Step } from "./step.ts";
 import { endsInOrder, planSwitchOver } from "./switchOver.ts";
 import { type DatabaseView, describe, follows, intendedBy, intendedRole, viewOf } from "./view.ts";
 
@@ -92,10 +92,7 @@ function planTwoWritable(target: DatabaseView, other: DatabaseView): Plan {
   const otherTimeline = other.postgres?.timeline ?? 0;
   if (targetTimeline > otherTimeline)
     return {
-      steps: [
-        { kind: "fence", database: other.name, follows: target.name },
-        followStep(other, target),
-      ],
+      steps: [{ kind: "fence", database: other.name, follows: target.name }, followStep(other, target)],
       refused: [],
       warnings: [
         `both databases accept writes; ${other.name} is on the lower timeline ${otherTimeline} and is closed`,
