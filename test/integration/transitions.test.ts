@@ -32,6 +32,9 @@ async function intent(nodes: Nodes, node: string): Promise<string> {
   return (await nodes.exec(node, "cat", "/var/lib/pg-continuity/intent.json")).stdout;
 }
 
+/** Where the data volume of a database is mounted. */
+const volume = "/var/lib/postgresql";
+
 /** An exit code that says that something was refused or went wrong. */
 const failed = expect.toSatisfy((code: unknown) => typeof code === "number" && code !== 0);
 
@@ -365,6 +368,9 @@ describe.sequential("transitions through Pulumi", () => {
   it("rebuild while everything serves: as announced, nothing even waits", async () => {
     const system = "SELECT system_identifier FROM pg_control_system()";
     const before = await nodes.sql("shared-database", system);
+    // What a rebuild that was killed has left.
+    const left = await nodes.exec("read-only-database", "mkdir", "-p", `${volume}/data.discarded/base/1`);
+    expect([left.exitCode, left.stderr]).toEqual([0, ""]);
     const { result, load, report, interruptions } = await asAnnounced({
       transition: "rebuild",
       transitionId: "CHG-3",
@@ -374,12 +380,11 @@ describe.sequential("transitions through Pulumi", () => {
     expect(report.failed).toEqual([]);
     expect(await damages(deployment, load)).toEqual(undamaged);
     expect(await nodes.sql("read-only-database", system)).toBe(before);
-    const copied = await nodes.exec(
-      "read-only-database",
-      "cat",
-      "/var/lib/postgresql/data/pg-continuity-copy",
-    );
+    const copied = await nodes.exec("read-only-database", "cat", `${volume}/data/pg-continuity-copy`);
     expect(copied.stdout.trim()).toBe("CHG-3");
+    await expect
+      .poll(async () => (await nodes.exec("read-only-database", "ls", volume)).stdout.trim())
+      .toBe("data");
     const evidence = evidenceOf(deployment, "CHG-3");
     expect(evidence).toMatchObject({ verdict: "done", writeGapSeconds: null, lostWrites: 0 });
     expect(evidence.steps[0]?.details.bytes).toBeGreaterThan(1_000_000);

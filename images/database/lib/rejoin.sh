@@ -60,19 +60,6 @@ rejoined() {
 # What stands in this file while the own data is neither the old nor the new one: where the old one is kept, if it is.
 rewinding=$state_folder/rewinding
 
-# Runs a command, and another one every two seconds as long as it runs: run_telling TELL COMMAND ...
-run_telling() {
-  local tell=$1 teller code
-  shift
-  while nap 2; do "$tell"; done &
-  teller=$!
-  run "$@"
-  code=$?
-  kill "$teller" 2>/dev/null
-  wait "$teller" 2>/dev/null
-  return $code
-}
-
 kept_incoming=$data_folder.diverged.incoming
 rewind_log=$state_folder/rewind.log
 tell_keeping() { report_change rejoining "keeping the diverged data aside: $(($(du -sk "$kept_incoming" | cut -f1) / 1024)) MB of at most $((need / 1024)) MB"; }
@@ -114,7 +101,7 @@ keep_aside() {
   free=$(df -Pk /var/lib/postgresql | awk 'NR == 2 { print $4 }')
   if [ $((need * 2)) -gt "$free" ]; then
     not_kept="$need kB needed twice over, $free kB free"
-  elif run_telling tell_keeping copy_data "$kept_incoming"; then
+  elif run_beside 2 tell_keeping copy_data "$kept_incoming"; then
     kept="$data_folder.diverged-$(date -u +%Y%m%dT%H%M%SZ)"
     mv "$kept_incoming" "$kept"
     sync "$(dirname "$kept")"
@@ -135,7 +122,7 @@ rewind() {
   local code
   printf '%s\n' "$kept" | write_file "$rewinding"
   report rejoining "rewinding to where $1 left the own timeline"
-  run_telling tell_rewinding rewind_data "$1"
+  run_beside 2 tell_rewinding rewind_data "$1"
   code=$?
   cat "$rewind_log" >&2
   rm -f "$rewind_log"

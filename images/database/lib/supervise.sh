@@ -31,6 +31,19 @@ run() {
   return $code
 }
 
+# Runs a command, and another one beside it every so many seconds: run_beside SECONDS BESIDE COMMAND …
+run_beside() {
+  local seconds=$1 beside=$2 repeater code
+  shift 2
+  while nap "$seconds"; do "$beside"; done &
+  repeater=$!
+  run "$@"
+  code=$?
+  kill "$repeater" 2>/dev/null
+  wait "$repeater" 2>/dev/null
+  return $code
+}
+
 # Sleeps, unless a signal wakes it.
 pause() {
   sleep "$1" &
