@@ -119,6 +119,12 @@ export interface RejoinObservation {
   readonly transitionId: string;
 }
 
+/** A copy of data that went its own way, kept aside before it was set back. */
+export interface KeptData {
+  readonly folder: string;
+  readonly bytes: number;
+}
+
 export interface DatabaseObservation {
   readonly name: DatabaseName;
   readonly observedAt: string;
@@ -127,6 +133,8 @@ export interface DatabaseObservation {
   readonly nodeState: Observed<NodeStateObservation | undefined>;
   readonly postgres: Observed<PostgresObservation>;
   readonly stop: Observed<StopObservation | undefined>;
+  /** Copies of diverged data that nobody has removed yet (`kept.json`). */
+  readonly keptData: Observed<readonly KeptData[] | undefined>;
   /** What `ALTER SYSTEM` has set there. */
   readonly overrides: Observed<readonly Override[]>;
 }

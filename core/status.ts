@@ -5,6 +5,7 @@ import { lsnDistance } from "./lsn.ts";
 import type {
   ApplicationObservation,
   DatabaseObservation,
+  KeptData,
   Observation,
   PostgresObservation,
   RunningTransition,
@@ -51,6 +52,8 @@ export interface DatabaseStatus {
   readonly observedAt: string;
   /** Why it is not as expected, or what it is doing. */
   readonly detail: string | null;
+  /** Diverged data that is kept aside there until a person removes it; null where that is not known. */
+  readonly keptData: readonly KeptData[] | null;
 }
 
 export interface ServerStatus {
@@ -163,7 +166,8 @@ function databaseStatus(
   const { name, observedAt } = observed;
   const declared = observed.intent.known ? observed.intent.value?.role : undefined;
   const expectedRole = declared ?? (name === "shared" ? "primary" : "standby");
-  const base = { name, expectedRole, observedAt };
+  const keptData = observed.keptData.known ? (observed.keptData.value ?? null) : null;
+  const base = { name, expectedRole, observedAt, keptData };
   if (!observed.postgres.known) {
     const { role, since, detail } = silentDatabase(observed, observed.postgres.reason);
     return { ...base, role, reachable: false, ...nothingKnown, since, detail };

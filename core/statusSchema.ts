@@ -39,6 +39,7 @@ export const statusSchema: z.ZodType<Status> = z.strictObject({
       since: z.string().nullable(),
       observedAt: time,
       detail: z.string().nullable(),
+      keptData: z.array(z.strictObject({ folder: z.string(), bytes: z.int() })).nullable(),
     }),
   ),
   servers: z.array(

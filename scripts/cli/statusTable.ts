@@ -11,6 +11,7 @@ export function renderStatus(status: Status): string {
     serverTable(status),
     certificateLine(status),
     ...backupLine(status),
+    ...keptLines(status),
     ...findingLines(status),
     colours.dim(`observed at ${status.observedAt}`),
   ].join("\n");
@@ -85,6 +86,15 @@ function backupLine({ backups }: Status): string[] {
   const now = pending === null ? "" : `, one is ${pending.state}`;
   const failure = lastFailure === null ? "" : `; the last attempt failed at ${sinceText(lastFailure.at)}`;
   return [`backups: ${last}${now}${failure}`];
+}
+
+function keptLines({ databases }: Status): string[] {
+  return databases.flatMap(({ name, keptData }) =>
+    (keptData ?? []).map(
+      ({ folder, bytes }) =>
+        `kept aside: ${folder} of the ${name} database, ${megabytes(bytes)} MB of data that went its own way; stays until "kept-data remove" (docs/transitions.md)`,
+    ),
+  );
 }
 
 function megabytes(bytes: number): string {

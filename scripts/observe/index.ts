@@ -7,6 +7,7 @@ import {
   type ApplicationObservation,
   type ContainerObservation,
   type DatabaseObservation,
+  type KeptData,
   known,
   type NodeStateObservation,
   type Observation,
@@ -140,6 +141,7 @@ async function observeDatabase(
     intent: parsed(files, "intent.json", (text) => intentSchema.parse(JSON.parse(text))),
     nodeState: parsed(files, "node-state.json", (text) => JSON.parse(text) as NodeStateObservation),
     stop: parsed(files, "stopped.json", (text) => JSON.parse(text) as StopObservation),
+    keptData: parsed(files, "kept.json", (text) => JSON.parse(text) as readonly KeptData[]),
     overrides,
     postgres,
   };
@@ -178,7 +180,7 @@ async function observeApplications(topology: Topology): Promise<readonly Applica
   }));
 }
 
-const stateFiles = ["intent.json", "node-state.json", "stopped.json"] as const;
+const stateFiles = ["intent.json", "node-state.json", "stopped.json", "kept.json"] as const;
 
 async function readStateFiles(container: Docker.Container): Promise<Observed<ReadonlyMap<string, string>>> {
   try {

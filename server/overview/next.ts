@@ -60,7 +60,14 @@ function databaseOf({ cluster, details, now }: OverviewInput, name: DatabaseName
   const view = cluster.views.find((candidate) => candidate.name === name);
   const detail = details.get(name);
   const hidden = unknown<never>("only its engine tells");
-  const common = { name, container: hidden, nodeState: hidden, stop: hidden, overrides: hidden };
+  const common = {
+    name,
+    container: hidden,
+    nodeState: hidden,
+    stop: hidden,
+    keptData: hidden,
+    overrides: hidden,
+  };
   const nothing = (reason: string): DatabaseObservation => ({
     ...common,
     observedAt: new Date(view?.observedAt ?? now).toISOString(),

@@ -289,6 +289,7 @@ function databaseStatus(input: OverviewInput, tile: DatabaseTile, now: string): 
     since: tile.since,
     observedAt: tile.observedAt ?? now,
     detail: tile.detail,
+    keptData: null,
   };
 }
 

@@ -142,8 +142,25 @@ describe.sequential("the shared database is gone", () => {
     expect(await tableIn("shared-database", "halfway")).toBe("f");
     await nodes.sql("read-only-database", "DROP TABLE much");
     expect((await transition(deployment, "restore", "E-12")).exitCode).toBe(0);
-    await inVolumes(nodes, "shared-database", `rm -rf ${data}.diverged-*`);
-    await healthy(deployment);
+    expect((await healthy(deployment)).databases[0]?.keptData).toEqual([
+      { folder: rejoin.keptAt, bytes: expect.toSatisfy((bytes: number) => bytes > 10_000_000) },
+    ]);
+  });
+
+  it("what is kept aside is named, and removed on a person's word only", async () => {
+    const [kept] = (await healthy(deployment)).databases[0]?.keptData ?? [];
+    const keptData = (...args: string[]) => nodes.exec("shared-database", "kept-data", ...args);
+    for (const folder of [data, `${data}.diverged-`, `${kept?.folder}/../data`])
+      expect(await keptData("remove", folder)).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringContaining(`${folder} is not kept here`),
+      });
+    expect((await keptData("remove")).exitCode).toBe(2);
+    expect(JSON.parse((await keptData()).stdout)).toEqual([kept]);
+    expect(await keptData("remove", kept?.folder ?? "")).toMatchObject({ exitCode: 0, stdout: "[]" });
+    const folders = await nodes.exec("shared-database", "sh", "-c", `ls -d ${data}*`);
+    expect(folders.stdout).toBe(data);
+    expect((await healthy(deployment)).databases[0]?.keptData).toEqual([]);
   });
 
   it("the old one cannot be rewound, because its WAL is gone: it is copied again", async () => {

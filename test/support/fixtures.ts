@@ -110,6 +110,7 @@ export function observedDatabase(
     intent: known({ version: 1, ...role, transitionId: "initial", writtenAt: time }),
     nodeState: known({ state: "starting", detail: "", since: time }),
     stop: known(undefined),
+    keptData: known([]),
     overrides: known([]),
     postgres: known({
       systemId: "7000000000000000001",

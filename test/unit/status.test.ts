@@ -403,6 +403,36 @@ describe("judge", () => {
   });
 });
 
+describe("data that is kept aside", () => {
+  const folder = "/var/lib/postgresql/data.diverged-20260102T000000Z";
+
+  it("is named, and nothing is wrong with it", () => {
+    const status = judge(
+      topology,
+      withDatabase(healthy, "shared", (database) => ({
+        ...database,
+        keptData: known([{ folder, bytes: 40 * 1024 ** 2 }]),
+      })),
+    );
+    expect(status).toMatchObject({ verdict: "ok", findings: [] });
+    expect(status.databases[0]?.keptData).toEqual([{ folder, bytes: 40 * 1024 ** 2 }]);
+    expect(renderStatus(status)).toContain(
+      `kept aside: ${folder} of the shared database, 40.0 MB of data that went its own way`,
+    );
+  });
+
+  it("is not known where the node's files cannot be read, or say nothing of it", () => {
+    for (const keptData of [silent, known(undefined)]) {
+      const status = judge(
+        topology,
+        withDatabase(healthy, "shared", (database) => ({ ...database, keptData })),
+      );
+      expect(status.databases[0]?.keptData).toBeNull();
+      expect(renderStatus(status)).not.toContain("kept aside");
+    }
+  });
+});
+
 describe("backups in the status", () => {
   const seen = (backup: Partial<NonNullable<Observation["backup"]>>): Status =>
     judge(backedUp, {

@@ -24,7 +24,15 @@ function fromServer(observation: Observation, unreached: readonly DatabaseName[]
     databases: observation.databases.map(({ name, observedAt, intent, postgres }) => {
       const answers = postgres.known && !unreached.includes(name);
       return {
-        ...{ name, observedAt, container: unseen, nodeState: unseen, stop: unseen, overrides: unseen },
+        ...{
+          name,
+          observedAt,
+          container: unseen,
+          nodeState: unseen,
+          stop: unseen,
+          keptData: unseen,
+          overrides: unseen,
+        },
         intent: answers ? intent : unseen,
         postgres: answers ? postgres : unknown<never>("does not answer this server"),
       };

@@ -82,6 +82,7 @@ function observeDatabase(world: World, database: SimulatedDatabase): DatabaseObs
       intent: silent,
       nodeState: silent,
       stop: silent,
+      keptData: silent,
       overrides: silent,
       postgres: silent,
     };
@@ -107,6 +108,7 @@ function observeDatabase(world: World, database: SimulatedDatabase): DatabaseObs
       database.cleanStop && !answers
         ? known({ state: "shut down", lsn: lsnText(database.lsn - 1), timeline: database.timeline })
         : known(undefined),
+    keptData: known([]),
     overrides: known([]),
     postgres: answers
       ? known({
