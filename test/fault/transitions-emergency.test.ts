@@ -156,7 +156,8 @@ describe.sequential("the shared database is gone", () => {
         stderr: expect.stringContaining(`${folder} is not kept here`),
       });
     expect((await keptData("remove")).exitCode).toBe(2);
-    expect(JSON.parse((await keptData()).stdout)).toEqual([kept]);
+    // It was opened meanwhile, which changes its size.
+    expect(JSON.parse((await keptData()).stdout)).toMatchObject([{ folder: kept?.folder }]);
     expect(await keptData("remove", kept?.folder ?? "")).toMatchObject({ exitCode: 0, stdout: "[]" });
     const folders = await nodes.exec("shared-database", "sh", "-c", `ls -d ${data}*`);
     expect(folders.stdout).toBe(data);
