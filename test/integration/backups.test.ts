@@ -6,6 +6,7 @@ import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 import { WebhookReceiver } from "../support/receivers.ts";
+import { runAs } from "../support/roles.ts";
 import { secretsOf } from "../support/secrets.ts";
 
 const folder = "/var/lib/postgresql/backups";
@@ -293,6 +294,28 @@ describe.sequential("backups of a running deployment", { timeout: 120_000 }, () 
       "WARNING",
       "RECOVERED:",
     ]);
+  });
+
+  it("their password is rotated with the others, live: the next one is made, the old password is refused", async () => {
+    const passwordNow = async () =>
+      (await nodes.exec("backup", "cat", "/var/lib/pg-continuity/config/pgpass")).stdout
+        .trim()
+        .split(":")
+        .at(-1) ?? "";
+    const signIn = (password: string) =>
+      runAs(deployment, "shared", { user: "backup", password, database: "vault" }, [
+        "SELECT continuity.data_bytes()",
+      ]);
+    const [before, password] = [await nodes.starts(), await passwordNow()];
+    await signIn(password);
+    const { exitCode, all } = await deployment.script("scripts/rotate.ts", ["passwords", "--json"]);
+    expect([exitCode, exitCode === 0 ? "" : all]).toEqual([0, ""]);
+    await deployment.reread();
+    nodes = await Nodes.of(deployment);
+    expect(await nodes.starts()).toEqual(before);
+    await expect(signIn(password)).rejects.toThrow(/password authentication failed for user "backup"/);
+    await signIn(await passwordNow());
+    expect(await made()).toMatchObject({ state: "good" });
   });
 
   it("are turned off: container and password go, what was made stays in its volume", async () => {
