@@ -3,7 +3,7 @@ import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { underLoad } from "../support/load.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
-import { cutOff, reconnect } from "../support/transitionFaults.ts";
+import { cutOff, nodeSays, reconnect } from "../support/transitionFaults.ts";
 
 const slot = (nodes: Nodes) =>
   nodes.sql(
@@ -71,5 +71,35 @@ describe("the read-only database is cut off", () => {
     });
     // The writable database is not held up by it.
     await nodes.store("after the loss", "works");
+  });
+});
+
+describe("a database crashes with much to replay", () => {
+  it("it says where it is until it is open, and everything is there", async () => {
+    const deployment = await Deployment.shared();
+    const nodes = await Nodes.of(deployment);
+    const container = nodes.container("shared-database");
+    const processorTime = (microseconds: string) =>
+      nodes.docker("update", "--cpu-period", "100000", "--cpu-quota", microseconds, container);
+    await nodes.sql("shared-database", "CHECKPOINT");
+    await nodes.sql("shared-database", "CREATE TABLE long AS SELECT generate_series(1, 1000000) AS n");
+    await nodes.docker("kill", container);
+    // So slow that its replay can be watched.
+    await processorTime("10000");
+    try {
+      await nodes.docker("start", container);
+      await eventually(
+        "the status says which segment is replayed",
+        async () =>
+          /^starting: recovering [0-9A-F]{24}$/.test((await deployment.status()).databases[0]?.detail ?? ""),
+        60,
+      );
+    } finally {
+      await processorTime("-1");
+    }
+    await healthy(deployment, 60);
+    expect(await nodes.sql("shared-database", "SELECT count(*) FROM long")).toBe("1000000");
+    expect(await nodeSays(nodes, "shared")).toBe("starting: the database is open");
+    await nodes.sql("shared-database", "DROP TABLE long");
   });
 });

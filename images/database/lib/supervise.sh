@@ -158,14 +158,15 @@ record_stop() {
 # be, then watches whether the world has moved on without it.
 settle() {
   trap - INT TERM HUP USR1
-  local since=$SECONDS
+  local since=$SECONDS told=
   until pg_isready --quiet; do
     sleep 0.1
     if [ $((SECONDS - since)) -ge 2 ]; then
-      since=$SECONDS
+      since=$SECONDS told=1
       tell_recovery
     fi
   done
+  [ -z "$told" ] || report starting "the database is open"
   if [ "$1" = promote ]; then
     until psql -XAtq -d postgres -c 'SELECT pg_promote(false) WHERE pg_is_in_recovery()' >/dev/null; do sleep 0.2; done
     # It ends when all that was received is replayed, however long that takes.
