@@ -176,11 +176,13 @@ settle() {
   [ "$1" = standby ] || watch_timelines
 }
 
-# Says which WAL segment is replayed before the database opens: with much of it that takes minutes.
+# Says which WAL segment is replayed before the database opens: with much of it that takes minutes. Starts no process of
+# its own: the database needs the processors.
 tell_recovery() {
   local process title
   for process in /proc/[0-9]*; do
-    title=$(tr '\0' ' ' < "$process/cmdline" 2>/dev/null)
-    case $title in 'postgres: startup recovering '*) report_change starting "${title#postgres: startup }" ;; esac
+    # With the name of the cluster in it: postgres: CLUSTER: startup recovering SEGMENT
+    { IFS= read -r -d '' title < "$process/cmdline"; } 2>/dev/null || continue
+    case $title in 'postgres: '*'startup recovering '*) report_change starting "${title##*startup }" ;; esac
   done
 }
