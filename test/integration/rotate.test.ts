@@ -5,7 +5,7 @@ import { connect, createServer } from "node:tls";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { KeyPair } from "../../core/credentials.ts";
 import { issueCertificate, validity } from "../../core/pki.ts";
-import { type Rotatable, rotatable } from "../../core/rotation.ts";
+import { type AllGenerations, type Rotatable, rotatable } from "../../core/rotation.ts";
 import { allNodes } from "../../core/topology.ts";
 import type { DatabaseRole } from "../../core/vocabulary.ts";
 import type { Overview } from "../../server/overview/schema.ts";
@@ -27,6 +27,10 @@ describe.sequential("rotation on a running deployment", () => {
   let old: { passwords: Readonly<Record<DatabaseRole, string>>; certificate: string; certificateKey: string };
   let authority: KeyPair;
   let kept = "";
+  /** The generation of each kind that is in use at first: other stories may have rotated before. */
+  let inUse: AllGenerations;
+  const first = (kind: Rotatable) => inUse[kind][0];
+  const next = (kind: Rotatable) => first(kind) + 1;
 
   beforeAll(async () => {
     deployment = await Deployment.shared();
@@ -39,6 +43,8 @@ describe.sequential("rotation on a running deployment", () => {
     };
     authority = await authorityOf(deployment);
     kept = await nodes.store("before the rotation", "kept");
+    const { stdout } = await rotate(rotatable, "--dry-run");
+    inUse = (JSON.parse(stdout) as { applied: typeof inUse }).applied;
   });
 
   const rotate = (kinds: readonly Rotatable[], ...options: string[]): Promise<ScriptResult> =>
@@ -127,18 +133,21 @@ describe.sequential("rotation on a running deployment", () => {
 
   it("a dry run only tells what would be done", async () => {
     const { exitCode, stdout } = await rotate(["passwords"], "--dry-run");
-    expect([exitCode, JSON.parse(stdout)]).toMatchObject([0, { applied: { passwords: [1] }, reasons: [] }]);
+    expect([exitCode, JSON.parse(stdout)]).toMatchObject([
+      0,
+      { applied: { passwords: [first("passwords")] }, reasons: [] },
+    ]);
+    const [used, wanted] = [first("passwords"), next("passwords")];
     expect(generationsIn(JSON.parse(stdout))).toEqual([
-      ["passwords 1,2"],
-      ["passwords 2,1"],
-      ["passwords 2"],
+      [`passwords ${used},${wanted}`],
+      [`passwords ${wanted},${used}`],
+      [`passwords ${wanted}`],
     ]);
   });
 
   it("a generation out of its order is refused: in the report, and before anything is delivered", async () => {
-    deployment.configure({ credentials: { key: [2] } });
-    const reason =
-      "key: generation [1] must not be followed by [2]: 2 would be used before every node accepts it";
+    deployment.configure({ credentials: { ...inUse, key: [next("key")] } });
+    const reason = `key: generation [${first("key")}] must not be followed by [${next("key")}]: ${next("key")} would be used before every node accepts it`;
     const preview = await deployment.script("scripts/preview.ts");
     expect([preview.exitCode, preview.all]).toEqual([3, expect.stringContaining(reason)]);
     const up = await deployment.pulumi(["up", "--yes", "--skip-preview"]);
@@ -184,11 +193,11 @@ describe.sequential("rotation on a running deployment", () => {
   it("of everything, one that was interrupted: what was in use before goes on until it is finished, and the status says how", async () => {
     const sealed = await sealedBy();
     // As a rotation leaves it that was killed before its first up.
-    deployment.configure({ credentials: { key: [1, 2] } });
+    deployment.configure({ credentials: { ...inUse, key: [first("key"), next("key")] } });
     const report = await rotateLive(before, "--keep-former");
     expect(generationsIn(report)).toEqual([
-      rotatable.map((kind) => `${kind} 1,2`),
-      rotatable.map((kind) => `${kind} 2,1`),
+      rotatable.map((kind) => `${kind} ${first(kind)},${next(kind)}`),
+      rotatable.map((kind) => `${kind} ${next(kind)},${first(kind)}`),
     ]);
     expect((await before.request("primary-server", "/api/resources?limit=1")).status).toBe(200);
     expect(await sealedBy()).toContain(sealed);
@@ -198,7 +207,7 @@ describe.sequential("rotation on a running deployment", () => {
       3,
       rotatable.map((kind) => ({
         subject: `rotation of ${kind}`,
-        problem: "is not finished: generation 2 is in use, 1 is still accepted",
+        problem: `is not finished: generation ${next(kind)} is in use, ${first(kind)} is still accepted`,
         remedy: `Finish it: npm run rotate -- ${kind}`,
       })),
     ]);
@@ -209,7 +218,7 @@ describe.sequential("rotation on a running deployment", () => {
     const sealed = await sealedBy();
     const { caCertificate } = before.stack.access;
     const report = await rotateLive(nodes.knowing({ caCertificate }));
-    expect(generationsIn(report)).toEqual([rotatable.map((kind) => `${kind} 2`)]);
+    expect(generationsIn(report)).toEqual([rotatable.map((kind) => `${kind} ${next(kind)}`)]);
     // Four logins, six certificates and their authority, three servers' keys, three servers' tokens.
     expect(report.checks).toHaveLength(4 + 7 + 3 + 3);
     for (const check of report.checks) expect(check).toMatchObject({ ok: true });
@@ -277,10 +286,10 @@ describe.sequential("rotation on a running deployment", () => {
     expect(new Set(kept.map(([name]) => name))).toEqual(
       new Set([
         "::credentials-encryption-key",
-        "::credentials-encryption-key-2",
-        "::credentials-authority-2",
-        "::credentials-login-operator-2",
-        "::credentials-admin-token-2",
+        `::credentials-encryption-key-${next("key")}`,
+        `::credentials-authority-${next("certificates")}`,
+        `::credentials-login-operator-${next("passwords")}`,
+        `::credentials-admin-token-${next("token")}`,
       ]),
     );
   });
