@@ -1,6 +1,7 @@
 // From whatever there is to a running stack: set-up, `pulumi up`, proof that it works, and a table of what runs where.
 //   npm run up [-- --stack NAME]
 import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { Command } from "commander";
 import { execa } from "execa";
@@ -111,11 +112,25 @@ async function prove(
   for (const failure of await heal(stack.topology, tell))
     process.stderr.write(`${errorColours.red("not healed")} ${failure}\n`);
   const checks = await verifyDeployment(stack);
-  const observation = await observe(stack.topology, stack.access);
-  return {
-    checks: [...checks, ...replicationChecks(stack.topology, observation)],
-    status: judge(stack.topology, observation),
-  };
+  const deadline = Date.now() + settlingSeconds * 1000;
+  while (true) {
+    const observation = await observe(stack.topology, stack.access);
+    const status = judge(stack.topology, observation);
+    if (!isSettling(status) || Date.now() > deadline)
+      return { checks: [...checks, ...replicationChecks(stack.topology, observation)], status };
+    await sleep(200);
+  }
+}
+
+/** How long, in seconds, what was just connected or started may take to be what it has to be. */
+const settlingSeconds = 10;
+
+/** Whether a server may only have to find the writable database, or the end of a transition: both take a moment. */
+function isSettling({ databases, servers }: Status): boolean {
+  const isWritable = databases.some(({ role }) => role === "primary");
+  return (
+    isWritable && servers.some(({ reachable, role, expectedRole }) => reachable && role !== expectedRole)
+  );
 }
 
 /** Makes the stack the one that plain `pulumi` works on. @returns whether there is such a stack */
