@@ -24,6 +24,9 @@ const program = new Command("up")
 /** What `pulumi up` says when it has changed no resource. */
 const unchanged = /^Resources:\s*\n\s*\d+ unchanged\s*$/m;
 
+/** How long, in seconds, what was just connected or started may take to be what it has to be. */
+const settlingSeconds = 10;
+
 await main(async () => {
   const options = program.parse().opts<{ stack?: string; json?: true }>();
   const name = stackName(options.stack);
@@ -121,9 +124,6 @@ async function prove(
     await sleep(200);
   }
 }
-
-/** How long, in seconds, what was just connected or started may take to be what it has to be. */
-const settlingSeconds = 10;
 
 /** Whether a server may only have to find the writable database, or the end of a transition: both take a moment. */
 function isSettling({ databases, servers }: Status): boolean {
