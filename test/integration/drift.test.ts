@@ -3,7 +3,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { ImpactReport } from "../../core/preview/report.ts";
 import type { Finding } from "../../core/status.ts";
 import { Deployment } from "../support/deployment.ts";
+import { canRunEngine } from "../support/engine.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
+import { lose } from "../support/transitionFaults.ts";
 
 describe.sequential("what somebody has changed past the config", () => {
   let deployment: Deployment;
@@ -103,6 +105,28 @@ describe.sequential("what somebody has changed past the config", () => {
     await healthy(deployment);
     await give("cat kept; rm kept other");
   });
+
+  it.runIf(canRunEngine)(
+    "an up waits a while for a server that is not yet what it has to be, then names it",
+    async () => {
+      const heal = await lose(nodes, "secondary-server", "shared-database");
+      try {
+        await eventually("it is read-only", async () =>
+          (await deployment.status()).servers.some(
+            ({ name, role }) => name === "secondary" && role === "read-only",
+          ),
+        );
+        const { exitCode, all } = await deployment.script("scripts/up.ts");
+        expect([exitCode, all]).toEqual([
+          3,
+          expect.stringContaining("secondary server: is read-only, expected read-write"),
+        ]);
+      } finally {
+        await heal();
+      }
+      await healthy(deployment);
+    },
+  );
 
   it("a refresh goes on while every engine answers", async () => {
     const { exitCode, all } = await deployment.script("scripts/refresh.ts", ["--preview-only"]);
