@@ -54,8 +54,9 @@ export function ownParameters(slotWalKeepMegabytes: number): Readonly<Record<str
     max_wal_senders: "10",
     max_replication_slots: "10",
     max_slot_wal_keep_size: `${slotWalKeepMegabytes}MB`,
-    // pg_rewind needs the old primary's WAL back to the last checkpoint that both had; without this the next
-    // checkpoint throws it away, and the old primary has to be copied as a whole.
+    // pg_rewind needs the old primary's WAL back to the last checkpoint that both had; without this a later
+    // checkpoint, while its standby is away, throws it away, and the old primary has to be copied as a whole. A standby
+    // keeps less (role.conf).
     wal_keep_size: `${Math.min(slotWalKeepMegabytes, rewindWalMegabytes)}MB`,
     wal_sender_timeout: "10s",
     wal_receiver_timeout: "10s",

@@ -23,7 +23,7 @@ export function renderPostgresqlConf(database: DatabaseNode, settings: Settings)
     ...lines,
     "# What a standby must not have less of than its primary: moved in order, each time before a restart.",
     `include_if_exists = ${quote(`${stateFolder}/${restartFile}`)}`,
-    "# What this node is now (primary_conninfo, primary_slot_name): written from its intent.",
+    "# What this node is now (primary_conninfo, primary_slot_name, wal_keep_size): written from its intent.",
     `include_if_exists = ${quote(`${stateFolder}/role.conf`)}`,
     "# Whose word a write waits for (synchronous_standby_names): switched once a replica streams.",
     `include_if_exists = ${quote(`${stateFolder}/${synchronousFile}`)}`,

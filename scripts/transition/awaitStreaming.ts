@@ -5,13 +5,17 @@ import type { DatabaseName } from "../../core/vocabulary.ts";
 import { readContainerFile } from "../docker/container.ts";
 import { containerOf } from "../observe/index.ts";
 import { connectDatabase } from "../observe/postgres.ts";
-import { type ActionContext, nodeOf, withClient } from "./context.ts";
+import { type ActionContext, connectPatiently, nodeOf } from "./context.ts";
+import { KeptConnection } from "./keptConnection.ts";
 
 /** Without any change for so long, in seconds, waiting ends with what the node said last. */
 const patienceSeconds = 120;
 
 /** A copy with so much before it, in bytes, is looked at seldom: each look takes time from it. */
 const farFromDone = 100e6;
+
+/** How often the engine is asked what the node says of itself, in milliseconds: it answers one question after another. */
+const saysEveryMs = 250;
 
 interface Progress {
   /** Of the upstream. */
@@ -25,14 +29,15 @@ interface Progress {
  * Waits until `upstream` feeds `name` by streaming. Tells of a base backup in bytes and rate. Gives up when nothing
  * has changed for two minutes, with what the node says of itself.
  */
-export function awaitStreaming(
+export async function awaitStreaming(
   name: DatabaseName,
   upstream: DatabaseName,
   context: ActionContext,
 ): Promise<void> {
-  return awaitProgress(name, upstream, context, "stream", async ({ streaming, timeline, copiedBytes }) => {
+  await using standby = new KeptConnection(() => connectDatabase(nodeOf(context, name), context.operator));
+  await awaitProgress(name, upstream, context, "stream", async ({ streaming, timeline, copiedBytes }) => {
     if (copiedBytes !== null && !streaming) return { isDone: false };
-    const { receives, replayedLsn } = await receiver(name, timeline, context);
+    const { receives, replayedLsn } = await receiver(standby, timeline);
     return { isDone: streaming && receives, replayedLsn };
   });
 }
@@ -42,19 +47,14 @@ export function awaitStreaming(
  * standby that was cut off it does not know for a minute, and one that is streaming the old timeline's rest has yet to
  * change over.
  */
-async function receiver(name: DatabaseName, timeline: number, context: ActionContext): Promise<Receiver> {
+async function receiver(standby: KeptConnection, timeline: number): Promise<Receiver> {
   try {
-    const client = await connectDatabase(nodeOf(context, name), context.operator);
-    try {
-      const { rows } = await client.query<Receiver>(
-        `SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = $1) AS receives,
-           pg_last_wal_replay_lsn()::text AS "replayedLsn"`,
-        [timeline],
-      );
-      return rows[0] ?? notReceiving;
-    } finally {
-      await client.end();
-    }
+    const [row] = await standby.query<Receiver>(
+      `SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = $1) AS receives,
+         pg_last_wal_replay_lsn()::text AS "replayedLsn"`,
+      [timeline],
+    );
+    return row ?? notReceiving;
   } catch {
     // It does not answer yet; who waits says what the node says of itself.
     return notReceiving;
@@ -88,17 +88,21 @@ async function awaitProgress(
   look: (progress: Progress) => Promise<{ readonly isDone: boolean; readonly replayedLsn?: string | null }>,
 ): Promise<void> {
   const container = containerOf(nodeOf(context, name));
+  await using source = new KeptConnection(() => connectPatiently(context, upstream));
   const startedAt = Date.now();
   let last = { text: "", replayedLsn: "" };
   let changedAt = Date.now();
   let shownAt = 0;
+  let said = { text: "", at: 0 };
   while (true) {
-    const progress = await progressOf(name, upstream, context);
+    const progress = await progressOf(name, source);
     const { isDone, replayedLsn } = await look(progress);
     if (isDone) return;
-    const text =
-      copyText(name, progress, (Date.now() - startedAt) / 1000) ??
-      nodeText(name, await readContainerFile(container, `${stateFolder}/node-state.json`));
+    if (progress.copiedBytes === null && Date.now() - said.at > saysEveryMs) {
+      const state = await readContainerFile(container, `${stateFolder}/node-state.json`);
+      said = { text: nodeText(name, state), at: Date.now() };
+    }
+    const text = copyText(name, progress, (Date.now() - startedAt) / 1000) ?? said.text;
     const now = { text, replayedLsn: replayedLsn ? `, replayed up to ${replayedLsn}` : "" };
     if (now.text !== last.text || now.replayedLsn !== last.replayedLsn) {
       changedAt = Date.now();
@@ -115,7 +119,7 @@ async function awaitProgress(
         `${name} did not ${what} within ${patienceSeconds} s without any change: ${last.text}${last.replayedLsn}`,
       );
     const bytesBefore = (progress.totalBytes ?? 0) - (progress.copiedBytes ?? 0);
-    await sleep(progress.copiedBytes !== null && bytesBefore > farFromDone ? 500 : 50);
+    await sleep(progress.copiedBytes !== null && bytesBefore > farFromDone ? 500 : 20);
   }
 }
 
@@ -135,20 +139,19 @@ function nodeText(name: DatabaseName, said: string | undefined): string {
   return `${name}: ${state}: ${detail}`;
 }
 
-async function progressOf(
-  name: DatabaseName,
-  upstream: DatabaseName,
-  context: ActionContext,
-): Promise<Progress> {
-  const [row] = await withClient(context, upstream, (query) =>
-    query<{ timeline: number; streaming: boolean; copied: string | null; total: string | null }>(
-      `SELECT CASE WHEN pg_is_in_recovery() THEN 0
-           ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END AS timeline,
-         EXISTS (SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming') AS streaming,
-         (SELECT backup_streamed::text FROM pg_stat_progress_basebackup LIMIT 1) AS copied,
-         (SELECT backup_total::text FROM pg_stat_progress_basebackup LIMIT 1) AS total`,
-      [`${name}-database`],
-    ),
+async function progressOf(name: DatabaseName, source: KeptConnection): Promise<Progress> {
+  const [row] = await source.query<{
+    timeline: number;
+    streaming: boolean;
+    copied: string | null;
+    total: string | null;
+  }>(
+    `SELECT CASE WHEN pg_is_in_recovery() THEN 0
+         ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END AS timeline,
+       EXISTS (SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming') AS streaming,
+       (SELECT backup_streamed::text FROM pg_stat_progress_basebackup LIMIT 1) AS copied,
+       (SELECT backup_total::text FROM pg_stat_progress_basebackup LIMIT 1) AS total`,
+    [`${name}-database`],
   );
   return {
     timeline: row?.timeline ?? 0,

@@ -164,6 +164,26 @@ describe.sequential("the shared database is gone", () => {
     expect((await healthy(deployment)).databases[0]?.keptData).toEqual([]);
   });
 
+  it("much was written since the last checkpoint that both have: it is rewound all the same", async () => {
+    await nodes.sql("shared-database", "CHECKPOINT");
+    // 25 segments of 16 MB: more than a database keeps behind a checkpoint of its own, less than begins one.
+    await nodes.sql(
+      "shared-database",
+      "DO $$ BEGIN FOR n IN 1..25 LOOP PERFORM pg_logical_emit_message(false, 'segment', ''); PERFORM pg_switch_wal(); END LOOP; END $$",
+    );
+    await eventually("the replica has it", () =>
+      nodes
+        .sql("shared-database", "SELECT replay_lsn = pg_current_wal_lsn() FROM pg_stat_replication")
+        .then((all) => all === "t"),
+    );
+    await divergeAndKill(nodes, "afterMuch", "");
+    const { exitCode, all } = await transition(deployment, "promote", "E-13", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    expect(evidenceOf(deployment, "E-13").steps.at(-1)?.details.rejoin).toMatchObject({ method: "rewind" });
+    expect((await transition(deployment, "restore", "E-13")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
   it("the old one cannot be rewound, because its WAL is gone: it is copied again", async () => {
     // No checkpoint after the last byte that both have: only the lost WAL could tell that the data went further.
     await divergeAndKill(nodes, "second", "");

@@ -126,6 +126,22 @@ supervise() {
   fi
 }
 
+# What a standby is configured with besides: standby_configuration UPSTREAM. It keeps little WAL of its own: once it is
+# promoted, pg_rewind copies all of that to the old primary, which needs none of it.
+standby_configuration() {
+  printf "primary_conninfo = '%s'\nprimary_slot_name = '%s'\nwal_keep_size = '32MB'\n" \
+    "$(peer_conninfo "$1" replication postgres)" "$(node .slot)"
+}
+
+# A database that was promoted while it ran is configured as a standby until the checkpoint after its promotion, which
+# removes the WAL from before it.
+end_promotion() {
+  [ -s "$state_folder/role.conf" ] || return 0
+  [ "$(control "Latest checkpoint's TimeLineID")" = "$(psql -XAtq -d postgres -c "$running_timeline" 2>/dev/null)" ] || return 0
+  : | write_file "$state_folder/role.conf"
+  psql -XAtq -d postgres -c 'SELECT pg_reload_conf()' > /dev/null
+}
+
 restart_watcher() {
   kill "$watcher_pid" 2>/dev/null
   settle "$1" &
