@@ -39,7 +39,7 @@ export const transitions: Suite = {
       for (let run = 1; run <= runs; run++) {
         emergencies.push(await emergency(stack, load, `bench-emergency-${run}`));
         say(
-          `emergency promote ${run}: first write ${emergencies.at(-1)?.firstWrite.toFixed(3)} s after the decision (${partsText(emergencies.at(-1)?.parts ?? [])})`,
+          `emergency promote ${run}: first write ${emergencies.at(-1)?.firstWrite.toFixed(3)} s after the decision (${partsText(emergencies.at(-1)?.parts ?? [])}; ${emergencies.at(-1)?.rejoin})`,
         );
       }
       // What the killed database had acknowledged and not sent yet is lost: the plan says so before it acts.
@@ -61,7 +61,10 @@ export const transitions: Suite = {
 interface Emergency {
   /** Decision → first write that a client at the gateway has acknowledged. */
   readonly firstWrite: number;
+  /** Decision → end of the last step, which waits until the old primary streams. */
   readonly streaming: number;
+  /** How the old primary's data was made such that it could follow. */
+  readonly rejoin: string;
   /** From the decision on: when each step began and how long it took. */
   readonly parts: readonly Part[];
 }
@@ -114,7 +117,6 @@ async function emergency(stack: DeployedStack, load: WriteLoad, transitionId: st
   const decidedAt = performance.now();
   const decided = Date.now();
   const evidence = await emergencyPromote(stack, transitionId);
-  const streaming = (performance.now() - decidedAt) / 1000;
   await load.more(100);
   const first = load.firstAcknowledgedAfter(decidedAt);
   if (first === undefined) throw new Error("nothing was acknowledged after the emergency promote");
@@ -123,7 +125,15 @@ async function emergency(stack: DeployedStack, load: WriteLoad, transitionId: st
     { name: `${step.split(" ")[0]} begins`, seconds: (Date.parse(startedAt) - decided) / 1000 },
     { name: "takes", seconds },
   ]);
-  return { firstWrite: (first - decidedAt) / 1000, streaming, parts };
+  const follow = evidence.steps.at(-1);
+  const { method } = (follow?.details.rejoin ?? {}) as { method?: string };
+  if (!follow || !method) throw new Error("the evidence does not say how the old primary came back");
+  return {
+    firstWrite: (first - decidedAt) / 1000,
+    streaming: (Date.parse(follow.startedAt) - decided) / 1000 + follow.seconds,
+    rejoin: method,
+    parts,
+  };
 }
 
 function emergencyPromote(stack: DeployedStack, transitionId: string): Promise<Evidence> {
@@ -193,10 +203,12 @@ function emergencyMeasurements(runs: readonly Emergency[]): readonly Measurement
       targetSeconds: 0.5,
       parts: middleOf(runs, ({ firstWrite }) => firstWrite)?.parts ?? [],
     },
-    {
-      what: "emergency promote: decision to the old primary streaming",
-      seconds: runs.map(({ streaming }) => streaming),
+    ...[...new Set(runs.map(({ rejoin }) => rejoin))].sort().map((method) => ({
+      what: `emergency promote: decision to the old primary streaming (${method})`,
+      seconds: runs.filter(({ rejoin }) => rejoin === method).map(({ streaming }) => streaming),
+      // A rewind copies: it takes as long as there is data and WAL.
+      ...(method === "as-is" ? { targetSeconds: 2 } : {}),
       parts: [],
-    },
+    })),
   ];
 }

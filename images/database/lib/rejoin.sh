@@ -105,7 +105,7 @@ keep_aside() {
     kept="$data_folder.diverged-$(date -u +%Y%m%dT%H%M%SZ)"
     mv "$kept_incoming" "$kept"
     sync "$(dirname "$kept")"
-    kept-data > /dev/null &
+    nice -n 19 kept-data > /dev/null &
   else
     not_kept="copying failed (see the log of this node)"
     rm -rf "$kept_incoming"
