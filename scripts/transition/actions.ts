@@ -8,7 +8,7 @@ import { containerOf } from "../observe/index.ts";
 import { awaitStreaming } from "./awaitStreaming.ts";
 import { type ActionContext, type ActionDetails, connectPatiently, nodeOf, withClient } from "./context.ts";
 import { copy } from "./copy.ts";
-import { giveIntent, obeys, primaryIntent, standbyIntent } from "./intents.ts";
+import { giveIntent, haveFollow, primaryIntent, standbyIntent } from "./intents.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
 import { startTakeOver } from "./takeOver.ts";
@@ -201,10 +201,9 @@ async function follow(
   context: ActionContext,
 ): Promise<ActionDetails> {
   const node = nodeOf(context, name);
-  if (!(await obeys(node, upstream, context.goal)))
-    await giveIntent(node, standbyIntent(context.goal, upstream), context);
+  await haveFollow(node, upstream, context);
   await awaitStreaming(name, upstream, context);
-  const rejoin = await rejoinOf(containerOf(nodeOf(context, name)), context.goal);
+  const rejoin = await rejoinOf(containerOf(node), context.goal);
   // Where replication is synchronous writes may have waited for this step.
   const { synchronous } = context.topology;
   return { rejoin, ...(synchronous ? await firstWrite(upstream, context, followPatienceSeconds) : {}) };

@@ -35,10 +35,14 @@ export async function awaitStreaming(
   context: ActionContext,
 ): Promise<void> {
   await using standby = new KeptConnection(() => connectDatabase(nodeOf(context, name), context.operator));
+  let received = false;
   await awaitProgress(name, upstream, context, "stream", async ({ streaming, timeline, copiedBytes }) => {
     if (copiedBytes !== null && !streaming) return { isDone: false };
+    // The sender's word counts when it is from after the receiver's: before, it may be about the old timeline.
+    if (received && streaming) return { isDone: true };
     const { receives, replayedLsn } = await receiver(standby, timeline);
-    return { isDone: streaming && receives, replayedLsn };
+    received = receives;
+    return { isDone: false, replayedLsn };
   });
 }
 

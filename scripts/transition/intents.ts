@@ -30,15 +30,34 @@ export function standbyIntent(goal: Goal, upstream: DatabaseName): Intent {
   };
 }
 
-/** Whether a running node has this very transition's word already: giving it again would only restart it. */
+/**
+ * Has a node follow `upstream`: gives it the intent, and starts its container where it is stopped. One that has this very
+ * transition's word already is not given it again, which would only restart it.
+ */
+export async function haveFollow(
+  node: DatabaseNode,
+  upstream: DatabaseName,
+  context: ActionContext,
+): Promise<void> {
+  const container = containerOf(node);
+  const [{ State }, intent] = await Promise.all([container.inspect(), readIntent(container)]);
+  const { goal } = context;
+  if (isWord(intent, upstream, goal) && State.Running) return;
+  if (isWord(intent, upstream, goal) && intent?.keepDiverged === goal.keepDiverged)
+    await start(node, context);
+  else await giveIntent(node, standbyIntent(goal, upstream), context);
+}
+
+/** Whether a running node has this very transition's word already. */
 export async function obeys(node: DatabaseNode, upstream: DatabaseName, goal: Goal): Promise<boolean> {
   const container = containerOf(node);
   const [{ State }, intent] = await Promise.all([container.inspect(), readIntent(container)]);
+  return State.Running && isWord(intent, upstream, goal);
+}
+
+function isWord(intent: Intent | undefined, upstream: DatabaseName, goal: Goal): boolean {
   return (
-    State.Running &&
-    intent?.role === "standby" &&
-    intent.upstream === upstream &&
-    intent.transitionId === goal.transitionId
+    intent?.role === "standby" && intent.upstream === upstream && intent.transitionId === goal.transitionId
   );
 }
 
@@ -51,6 +70,10 @@ export async function giveIntent(node: DatabaseNode, intent: Intent, context: Ac
     return;
   }
   await putFiles(container, stateFolder, [{ path: "intent.json", content: `${JSON.stringify(intent)}\n` }]);
+  await start(node, context);
+}
+
+async function start(node: DatabaseNode, context: ActionContext): Promise<void> {
   context.progress(`starting the container of ${node.name}`);
-  await container.start();
+  await containerOf(node).start();
 }
