@@ -7,6 +7,8 @@ export interface Measurement {
   readonly seconds: readonly number[];
   /** The median has to be at most this. */
   readonly targetSeconds?: number;
+  /** The 95th percentile has to be at most this. */
+  readonly p95TargetSeconds?: number;
   /** Where the time went in the median run: parts of it, in their order. */
   readonly parts: readonly Part[];
 }
