@@ -16,6 +16,11 @@ export const intentSchema = z.object({
   initialise: z.boolean().optional(),
   /** A standby: throw the data away and copy it again, once for this transitionId. */
   fresh: z.boolean().optional(),
+  /**
+   * A standby: its upstream has not kept the WAL that its data needs. Copy it again, once for this transitionId; what
+   * nobody else has is kept aside before, where keepDiverged says so.
+   */
+  walGone: z.boolean().optional(),
   /** A former primary whose data went its own way: keep a copy aside before it is set back. */
   keepDiverged: z.boolean().optional(),
   writtenAt: z.string(),

@@ -121,7 +121,7 @@ function standbyFindings(subject: string, database: DatabaseStatus, containerNam
     findings.push({
       subject,
       problem: `its slot ${database.slot.name} was lost: it was away longer than slotWalKeepMegabytes allows, and the WAL it needs is gone`,
-      remedy: "Build it again from a base backup (transition rebuild).",
+      remedy: `Build it again from a base backup (transition ${database.name === "shared" ? "restore" : "rebuild"}).`,
     });
   else if (database.streaming === false)
     findings.push({

@@ -2,7 +2,7 @@ import { gatewayAddressOf } from "./hostRules.ts";
 import { forEachImageKind, type ImageKind } from "./imageSources.ts";
 import { endOfChain } from "./ownCertificate.ts";
 import type { Settings } from "./settings.ts";
-import { type DatabaseName, type Model, models, type ServerName } from "./vocabulary.ts";
+import { type DatabaseName, type Model, models, type ServerName, slotName } from "./vocabulary.ts";
 
 /** The port that PostgreSQL, the servers and the gateway listen on inside their containers. */
 export const internalPorts = { database: 5432, server: 8443, gateway: 8443, statistics: 8404 } as const;
@@ -311,11 +311,6 @@ export function peersOf(topology: Topology, database: DatabaseNode): readonly Da
 export function witnessesOf(topology: Topology, database: DatabaseNode): readonly ServerNode[] {
   if (topology.hosts.length === 1) return topology.servers;
   return topology.servers.filter(({ host }) => host.name !== database.host.name);
-}
-
-/** Slot names allow only a-z, 0-9 and underscore. */
-export function slotName(name: DatabaseName): string {
-  return name.replaceAll("-", "_");
 }
 
 function internalPortOf(node: Node & { readonly port?: number }): number {

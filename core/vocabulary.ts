@@ -12,6 +12,11 @@ export type ServerName = (typeof serverNames)[number];
 export const databaseNames = ["shared", "read-only"] as const;
 export type DatabaseName = (typeof databaseNames)[number];
 
+/** The name of a database's slot on the other one. Slot names allow only a-z, 0-9 and underscore. */
+export function slotName(name: DatabaseName): string {
+  return name.replaceAll("-", "_");
+}
+
 /** What the deployment as a whole is in now. */
 export const phases = ["normal", "promoting", "promoted", "restoring", "rebuilding", "degraded"] as const;
 export type Phase = (typeof phases)[number];

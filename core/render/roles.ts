@@ -57,7 +57,8 @@ export function renderRolesSql(
     `GRANT CONNECT ON DATABASE "${applicationDatabase}" TO application, migration, monitoring, operator, subscriber;`,
     "GRANT CONNECT ON DATABASE postgres TO rewind, monitoring, operator, replication;",
     "GRANT pg_monitor TO monitoring, operator;",
-    "GRANT pg_checkpoint TO operator;",
+    // To rewind: what the source has not written to its files yet would have to be replayed from before the rewind.
+    "GRANT pg_checkpoint TO operator, rewind;",
     ...rewindFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO rewind;`),
     ...operatorFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO operator;`),
     ...(own ? ownApplicationStatements(own) : []),

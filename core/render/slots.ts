@@ -1,5 +1,5 @@
-import { type DatabaseNode, peersOf, slotName, type Topology } from "../topology.ts";
-import { databaseNames } from "../vocabulary.ts";
+import { type DatabaseNode, peersOf, type Topology } from "../topology.ts";
+import { databaseNames, slotName } from "../vocabulary.ts";
 
 /**
  * The SQL that makes the physical slots for the peers that this database feeds or may have to feed. Physical slots

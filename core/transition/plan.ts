@@ -1,7 +1,7 @@
 import type { Observation } from "../observation.ts";
 import { type Plan, refuse } from "./planTypes.ts";
 import { planPromotion } from "./promotion.ts";
-import { expectedRejoin } from "./rejoin.ts";
+import { expectedRejoin, isWalGone } from "./rejoin.ts";
 import type { Goal, Step } from "./step.ts";
 import { endsInOrder, planSwitchOver } from "./switchOver.ts";
 import { type DatabaseView, describe, follows, intendedBy, intendedRole, viewOf } from "./view.ts";
@@ -49,8 +49,13 @@ function highestTimeline(observation: Observation): number {
 /** Makes `target` the writable database and lets `other` follow it. */
 function planSwap(target: DatabaseView, other: DatabaseView, goal: Goal, seenTimeline: number): Plan {
   if (target.state === "writable") return planAfterSwap(target, other, goal);
-  if (other.state === "writable")
-    return target.state === "standby" ? planSwitchOver(target, other) : planReturn(target, other, goal);
+  if (other.state === "writable") {
+    // Only the read-only one has a transition of its own for that.
+    const hasToBeCopied = goal.transition === "restore" && isWalGone(target, other);
+    return target.state === "standby" && !hasToBeCopied
+      ? planSwitchOver(target, other)
+      : planReturn(target, other, goal);
+  }
   if (target.state === "standby") return planPromotion(target, other, goal, seenTimeline);
   return refuse(
     `neither database can be made the writable one: ${describe(target)}, ${describe(other)}`,

@@ -54,6 +54,13 @@ export type Step =
   /** A database that is writable already gets the intent that says so. */
   | { readonly kind: "record-intent"; readonly database: DatabaseName };
 
+const followTime: Readonly<Record<Rejoin["method"], string>> = {
+  "as-is": "1 s",
+  "base-backup": "as long as a copy takes",
+  rewind: "1 s, or as long as a copy takes",
+  unknown: "1 s, or as long as a copy takes",
+};
+
 /** A step in words, with what it costs: for the preview and the progress. */
 export function describeStep(step: Step): {
   readonly text: string;
@@ -79,7 +86,7 @@ export function describeStep(step: Step): {
       return {
         text: `${step.database} follows ${step.upstream} (${rejoinText(step.expected)})`,
         cost: "no downtime",
-        about: step.expected.method === "as-is" ? "1 s" : "1 s, or as long as a copy takes",
+        about: followTime[step.expected.method],
       };
     case "copy":
       return {

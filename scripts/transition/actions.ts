@@ -7,7 +7,7 @@ import { putFiles, readContainerFile } from "../docker/container.ts";
 import { containerOf } from "../observe/index.ts";
 import { awaitStreaming } from "./awaitStreaming.ts";
 import { type ActionContext, type ActionDetails, connectPatiently, nodeOf, withClient } from "./context.ts";
-import { copy } from "./copy.ts";
+import { copy, renewSlot } from "./copy.ts";
 import { giveIntent, haveFollow, primaryIntent, standbyIntent } from "./intents.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
@@ -38,7 +38,7 @@ export async function act(step: Step, context: ActionContext): Promise<ActionDet
     case "fence":
       return fence(step.database, step.follows, context);
     case "follow":
-      return follow(step.database, step.upstream, context);
+      return follow(step, context);
     case "copy":
       return copy(step.database, step.upstream, context);
     case "record-intent":
@@ -196,12 +196,14 @@ async function fence(
 }
 
 async function follow(
-  name: DatabaseName,
-  upstream: DatabaseName,
+  { database: name, upstream, expected }: Extract<Step, { kind: "follow" }>,
   context: ActionContext,
 ): Promise<ActionDetails> {
   const node = nodeOf(context, name);
-  await haveFollow(node, upstream, context);
+  const isWalGone = expected.method === "base-backup";
+  await haveFollow(node, upstream, isWalGone, context);
+  // After the word: as long as the slot is lost a plan made anew says the same.
+  if (isWalGone) await renewSlot(node, upstream, context);
   await awaitStreaming(name, upstream, context);
   const rejoin = await rejoinOf(containerOf(node), context.goal);
   // Where replication is synchronous writes may have waited for this step.

@@ -30,7 +30,11 @@ export async function copy(
 }
 
 /** A slot that was lost or points far back is dropped and made anew, so that the copy starts with all the WAL it needs. */
-async function renewSlot(node: DatabaseNode, upstream: DatabaseName, context: ActionContext): Promise<void> {
+export async function renewSlot(
+  node: DatabaseNode,
+  upstream: DatabaseName,
+  context: ActionContext,
+): Promise<void> {
   await withClient(context, upstream, async (query) => {
     await query(
       "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active AND wal_status = 'lost'",

@@ -33,19 +33,23 @@ export function standbyIntent(goal: Goal, upstream: DatabaseName): Intent {
 /**
  * Has a node follow `upstream`: gives it the intent, and starts its container where it is stopped. One that has this very
  * transition's word already is not given it again, which would only restart it.
+ *
+ * @param isWalGone whether the upstream has not kept the WAL that the node's data needs
  */
 export async function haveFollow(
   node: DatabaseNode,
   upstream: DatabaseName,
+  isWalGone: boolean,
   context: ActionContext,
 ): Promise<void> {
   const container = containerOf(node);
   const [{ State }, intent] = await Promise.all([container.inspect(), readIntent(container)]);
   const { goal } = context;
-  if (isWord(intent, upstream, goal) && State.Running) return;
-  if (isWord(intent, upstream, goal) && intent?.keepDiverged === goal.keepDiverged)
-    await start(node, context);
-  else await giveIntent(node, standbyIntent(goal, upstream), context);
+  const hasWord = isWord(intent, upstream, goal) && (intent?.walGone === true || !isWalGone);
+  if (hasWord && State.Running) return;
+  if (hasWord && intent?.keepDiverged === goal.keepDiverged) return start(node, context);
+  const word = { ...standbyIntent(goal, upstream), ...(isWalGone ? { walGone: true } : {}) };
+  await giveIntent(node, word, context);
 }
 
 /** Whether a running node has this very transition's word already. */

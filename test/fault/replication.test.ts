@@ -1,9 +1,17 @@
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
 import { underLoad } from "../support/load.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
-import { cutOff, nodeSays, reconnect } from "../support/transitionFaults.ts";
+import {
+  damages,
+  evidenceOf,
+  underLoad as loadDuring,
+  transition,
+  undamaged,
+} from "../support/transition.ts";
+import { cutOff, divergeAndKill, nodeSays, reconnect, tablesKeptAside } from "../support/transitionFaults.ts";
+import { WorkingProcess } from "../support/transitionProcess.ts";
 
 const slot = (nodes: Nodes) =>
   nodes.sql(
@@ -43,27 +51,52 @@ describe("the read-only database is cut off", () => {
     expect(report.failed).toEqual([]);
     expect(report.writeGapSeconds).toBeLessThan(3);
   });
+});
 
-  it("for too long: the status says that its slot was lost, and what to do", async () => {
-    await using deployment = await Deployment.start("slot", { model: "read-only", slotWalKeepMegabytes: 64 });
-    const nodes = await Nodes.of(deployment);
-    await cutOff(nodes, "read-only-database");
-    await eventually("the slot is not in use", async () => (await slot(nodes)).startsWith("f|"));
-    // Each switch fills the rest of a segment of 16 MB.
-    for (let segment = 0; segment < 8; segment++)
-      await nodes.sql(
-        "shared-database",
-        "SELECT pg_logical_emit_message(false, 'test', 'x'); SELECT pg_switch_wal()",
-      );
-    await nodes.sql("shared-database", "CHECKPOINT");
-    expect(await slot(nodes)).toBe("f|lost");
-    await reconnect(nodes, "read-only-database");
-    const finding = await eventually("the status says so", async () => {
+// One story, told in order: each test begins where the one before has ended.
+describe.sequential("a standby is away for so long that its slot is lost", () => {
+  let deployment: Deployment;
+  let nodes: Nodes;
+
+  beforeAll(async () => {
+    deployment = await Deployment.start("slot", { model: "read-only", slotWalKeepMegabytes: 64 });
+    nodes = await Nodes.of(deployment);
+  });
+  afterAll(() => deployment?.[Symbol.asyncDispose]());
+
+  /** Writes more WAL than a slot may hold back. */
+  async function loseSlot(primary: string, name: string): Promise<void> {
+    const state = () =>
+      nodes.sql(primary, `SELECT active, wal_status FROM pg_replication_slots WHERE slot_name = '${name}'`);
+    await eventually("the slot is not in use", async () => (await state()).startsWith("f|"));
+    await nodes.sql(
+      primary,
+      "DO $$ BEGIN FOR n IN 1..8 LOOP PERFORM pg_logical_emit_message(false, 'segment', ''); PERFORM pg_switch_wal(); END LOOP; END $$",
+    );
+    await nodes.sql(primary, "CHECKPOINT");
+    expect(await state()).toBe("f|lost");
+  }
+
+  /** What the status says of a lost slot. */
+  const lostSlot = () =>
+    eventually("the status says so", async () => {
       const { findings, exitCode } = await deployment.status();
       const found = findings.find(({ problem }) => problem.includes("was lost"));
       return found && { ...found, exitCode };
     });
-    expect(finding).toEqual({
+
+  /** How the old primary came back in the last transition of this id. */
+  const rejoinIn = (id: string) =>
+    evidenceOf(deployment, id).steps.find(({ details }) => details.rejoin)?.details.rejoin as Record<
+      string,
+      string
+    >;
+
+  it("the read-only one: the status says that its slot was lost, and what to do, which helps", async () => {
+    await cutOff(nodes, "read-only-database");
+    await loseSlot("shared-database", "read_only");
+    await reconnect(nodes, "read-only-database");
+    expect(await lostSlot()).toEqual({
       exitCode: 3,
       subject: "read-only database",
       problem: expect.stringMatching(/^its slot read_only was lost: .*slotWalKeepMegabytes/),
@@ -71,6 +104,57 @@ describe("the read-only database is cut off", () => {
     });
     // The writable database is not held up by it.
     await nodes.store("after the loss", "works");
+    const { exitCode, all } = await transition(deployment, "rebuild", "S-1");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("rebuild: done")]);
+    await healthy(deployment);
+  });
+
+  it("the old primary, with writes that nobody else has: they are kept aside, and it is copied again", async () => {
+    await divergeAndKill(nodes, "unsent");
+    const promote = WorkingProcess.transition(
+      deployment,
+      "promote",
+      "S-2",
+      { at: "after:promote" },
+      "--allow-data-loss",
+    );
+    await promote.says("paused at after:promote");
+    await promote.killTree();
+    await loseSlot("read-only-database", "shared");
+    const plan = await transition(deployment, "promote", "S-2", "--allow-data-loss", "--dry-run");
+    expect([plan.exitCode, plan.all]).toEqual([
+      0,
+      expect.stringContaining("shared follows read-only (by base backup: it was away for more WAL than"),
+    ]);
+    const { exitCode, all } = await transition(deployment, "promote", "S-2", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    const rejoin = rejoinIn("S-2");
+    expect(rejoin).toMatchObject({
+      method: "base-backup",
+      reason: expect.stringContaining("read-only has not kept the WAL since then"),
+    });
+    expect(await tablesKeptAside(nodes, "shared-database", rejoin?.keptAt ?? "")).toContain("unsent");
+    expect(await nodes.sql("shared-database", "SELECT to_regclass('unsent') IS NULL")).toBe("t");
+  });
+
+  it("the shared one, as standby of the acting primary: restore copies it again, and loses nothing", async () => {
+    const id = await nodes.store("before the restore", "kept");
+    await cutOff(nodes, "shared-database");
+    await loseSlot("read-only-database", "shared");
+    await reconnect(nodes, "shared-database");
+    expect(await lostSlot()).toMatchObject({
+      subject: "shared database",
+      remedy: expect.stringContaining("restore"),
+    });
+    const { result, load, report } = await loadDuring(deployment, () =>
+      transition(deployment, "restore", "S-3"),
+    );
+    expect([result.exitCode, result.all]).toEqual([0, expect.stringContaining("restore: done")]);
+    expect(rejoinIn("S-3")).toMatchObject({ method: "base-backup" });
+    expect(report.failed).toEqual([]);
+    expect(await damages(deployment, load)).toEqual(undamaged);
+    expect(await nodes.reveal("gateway", id)).toBe("kept");
+    await healthy(deployment);
   });
 });
 

@@ -51,7 +51,6 @@ const refusals: readonly [role: DatabaseRole, database: string, statement: strin
   ["subscriber", "vault", "SELECT * FROM vault.resources", /permission denied/],
   ["rewind", "vault", "SELECT 1", /no pg_hba.conf entry|reject/],
   ["rewind", "postgres", "SELECT pg_promote(false, 1)", /permission denied/],
-  ["rewind", "postgres", "CHECKPOINT", /permission denied/],
   ["monitoring", "vault", "SELECT * FROM vault.resources", /permission denied/],
   ["monitoring", "postgres", "SELECT pg_promote(false, 1)", /permission denied/],
   ["monitoring", "postgres", "SELECT pg_create_physical_replication_slot('a_test')", /permission denied/],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { allNodes, endpoint, peersOf, slotName, type Topology, witnessesOf } from "../../core/topology.ts";
+import { allNodes, endpoint, peersOf, type Topology, witnessesOf } from "../../core/topology.ts";
+import { slotName } from "../../core/vocabulary.ts";
 import { topologyOf, twoHosts } from "../support/fixtures.ts";
 
 function node(topology: Topology, name: string) {

@@ -4,6 +4,13 @@
 # In a copied data folder: for which transition it was copied.
 copy_marker=pg-continuity-copy
 
+# Whether the intent wants the data copied again, and that was not done yet: wants_copy KEY
+#   fresh     whatever it holds
+#   walGone   because the upstream has not kept the WAL that it needs; what nobody else has is kept aside before
+wants_copy() {
+  [ "$(intent "$1")" = true ] && [ "$(cat "$data_folder/$copy_marker" 2>/dev/null)" != "$(intent transitionId)" ]
+}
+
 # The option that lets the copy's WAL be kept by this node's own slot, from the first byte to the start. Nothing while
 # another node uses the slot, whose place this one takes: then by a slot that ends with the copy, and after that by what
 # the upstream keeps anyway (wal_keep_size).

@@ -112,22 +112,83 @@ keep_aside() {
   fi
 }
 
+# The own WAL as it was before the rewind, by hard links.
+wal_before=$data_folder.wal
+
+# What postgres is configured with while pg_rewind brings the own data to its end: it removes no WAL, and gives no segment
+# a new name.
+rewind_configuration() {
+  printf "include '%s'\nwal_keep_size = '1TB'\nwal_recycle = off\n" "$config_folder/postgresql.conf"
+}
+
 # Without JIT: compiling the query for the list of files took the source 1.5 to 10 s, running it takes 10 ms.
 rewind_data() {
   exec pg_rewind --target-pgdata="$data_folder" --source-server="$(peer_conninfo "$1" rewind postgres) options=-cjit=off" \
-    --config-file="$config_folder/postgresql.conf" --sync-method=syncfs --progress 2> "$rewind_log"
+    --config-file="$state_folder/rewind.conf" --sync-method=syncfs --progress 2> "$rewind_log"
 }
 
-# Sets the own data back to where it left the upstream's timeline: rewind UPSTREAM
+# Puts back what pg_rewind has removed of the WAL from before the fork: it keeps what follows the last common checkpoint,
+# and replay begins earlier, where that checkpoint began. Fails where that WAL was not there at all.
+#   bring_back_wal FORK
+bring_back_wal() {
+  local segment name begin forked
+  # A segment's name is its timeline, then its number: the position in units of 16 MB.
+  forked=$(printf '%08X%08X' $((16#${1%/*})) $((16#${1#*/} >> 24)))
+  for segment in "$wal_before"/*; do
+    name=${segment##*/}
+    if [[ ${name:8} < $forked && ! -e $data_folder/pg_wal/$name ]]; then
+      ln "$segment" "$data_folder/pg_wal/" || return
+    fi
+  done
+  sync "$data_folder/pg_wal"
+  begin=$(sed -n 's/^START WAL LOCATION: .*(file \([0-9A-F]*\)).*/\1/p' "$data_folder/backup_label")
+  [ -n "$begin" ] && [ -e "$data_folder/pg_wal/$begin" ] && return
+  echo "rewind: the WAL that replay would begin with is gone: ${begin:-no backup_label}" >&2
+  return 1
+}
+
+# Has the upstream write a checkpoint, which takes as long as it takes. The upstream may be away for a moment.
+checkpoint_of() {
+  local attempt
+  report rejoining "waiting for a checkpoint of $1"
+  for attempt in 1 2 3 4 5; do
+    run psql -XAtq -d "$(peer_conninfo "$1" rewind postgres)" -c CHECKPOINT && return
+    intent_changed && return 1
+    [ "$attempt" = 5 ] || pause 1
+  done
+  return 1
+}
+
+# Sets the own data back to where it left the upstream's timeline: rewind UPSTREAM FORK
+# The upstream makes a checkpoint first: changes that are in its memory only would have to be replayed, from WAL that it
+# may be removing just then.
 rewind() {
   local code
+  checkpoint_of "$1" || return
+  rm -rf "$wal_before"
+  mkdir -m 0700 "$wal_before" || return
+  find "$data_folder/pg_wal" -maxdepth 1 -type f -regex '.*/[0-9A-F]+' -exec ln -t "$wal_before" {} + || return
+  rewind_configuration | write_file "$state_folder/rewind.conf"
   printf '%s\n' "$kept" | write_file "$rewinding"
   report rejoining "rewinding to where $1 left the own timeline"
   run_beside 2 tell_rewinding rewind_data "$1"
   code=$?
   cat "$rewind_log" >&2
   rm -f "$rewind_log"
+  [ "$code" -ne 0 ] || bring_back_wal "$2" || code=$?
+  rm -rf "$wal_before"
   return $code
+}
+
+# The own data ends where it still belongs to the upstream's history: as_is UPSTREAM REASON FORK OWN_END
+as_is() {
+  if ! wants_copy walGone; then
+    rejoined as-is "$2" "$3" "$4"
+    return
+  fi
+  discard_data
+  copy_from_upstream || return
+  rejoined base-backup "$2, but $1 has not kept the WAL since then" "$3" "$4"
 }
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
@@ -155,29 +216,36 @@ rejoin() {
   done
   if [ -e "$rewinding" ]; then
     kept=$(< "$rewinding")
+    rm -rf "$wal_before"
     copy_from_upstream || return 1
     rejoined base-backup "a rewind of the own data was interrupted, it was copied again" "" ""
     return 0
   fi
   if [ "$their" -eq "$own" ] && same_history "$upstream" "$own"; then
-    rejoined as-is "$upstream is on the same timeline $own" "" ""
-    return 0
+    as_is "$upstream" "$upstream is on the same timeline $own" "" ""
+    return
   fi
   last=$(own_last_record "$own")
   fork=
   if [ "$their" -gt "$own" ]; then
     fork=$(fork_point "$upstream" "$their" "$own")
     if [ -n "$fork" ] && [ -n "$last" ] && ! lsn_at_least "$last" "$fork"; then
-      rejoined as-is "own data ends before timeline $their begins" "$fork" "$last"
-      return 0
+      as_is "$upstream" "own data ends before timeline $their begins" "$fork" "$last"
+      return
     fi
   fi
   report rejoining "own data went its own way (timeline $own, last record at $last; $upstream left that timeline at ${fork:-an unknown place})"
   keep_aside
+  if wants_copy walGone; then
+    discard_data
+    copy_from_upstream || return 1
+    rejoined base-backup "own data went its own way, and $upstream has not kept the WAL since then" "$fork" "$last"
+    return
+  fi
   # pg_rewind tells timelines apart by their number only.
-  if [ "$their" -gt "$own" ] && rewind "$upstream"; then
+  if [ "$their" -gt "$own" ] && [ -n "$fork" ] && rewind "$upstream" "$fork"; then
     rejoined rewind "own data was set back to where it left the timeline of $upstream" "$fork" "$last"
-    return 0
+    return
   fi
   copy_from_upstream || return 1
   rejoined base-backup "own data could not be rewound, it was copied again" "$fork" "$last"

@@ -20,6 +20,7 @@ function database(name: "shared" | "read-only"): fc.Arbitrary<SimulatedDatabase>
       cleanStop: fc.boolean(),
       replayPaused: fc.constantFrom(false, false, false, true),
       systemId: fc.constantFrom("7", "7", "7", "7", "8"),
+      walGone: fc.constantFrom(false, false, false, true),
     })
     .map((generated) => ({
       ...generated,

@@ -56,6 +56,12 @@ describe("plan", () => {
     ["promotes in order while both run", world(), {}, ["switch-over", "follow"]],
     ["restores in order", promoted, { transition: "restore" }, ["switch-over", "follow"]],
     [
+      "copies the shared one again before it restores, where the WAL that it needs is gone",
+      { ...promoted, shared: { ...promoted.shared, walGone: true } },
+      { transition: "restore" },
+      ["follow", "switch-over", "follow"],
+    ],
+    [
       "goes on after the old primary had stepped down",
       world({ postgres: "standby", intentRole: "standby", upstream: "read-only" }),
       {},
@@ -145,6 +151,7 @@ describe("plan", () => {
       /only current data/,
       /transition restore/,
     ],
+    ["a replica that was away too long", world({}, { walGone: true }), {}, /does not stream/, /rebuild/],
     ["paused replay", world({}, { replayPaused: true }), {}, /replay is paused/, /pg_wal_replay_resume/],
     ["a replica that is closed", world({}, { postgres: "closed" }), {}, /waits closed/, /rebuild/],
     [

@@ -37,6 +37,8 @@ describe("how a database is expected to become a standby", () => {
       /in order at 0\/FFF on timeline 1; whether read-only has all of that shows when it is started/,
     ],
     ["it has crashed", stopped, "unknown", /how far its data went/],
+    ["it was away too long", { ...stopped, walGone: true }, "base-backup", /not kept all that it needs/],
+    ["it was a standby, away too long", { postgres: "standby", walGone: true }, "base-backup", /slotWalKeep/],
     ["it waits closed", { postgres: "closed" }, "unknown", /how far its data went/],
   ])("%s", (_, shared, method, reason) => {
     const database = { ...primary, name: "shared", ...shared } as const;

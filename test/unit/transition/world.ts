@@ -1,7 +1,7 @@
 import type { Intent } from "../../../core/intent.ts";
 import { type DatabaseObservation, known, type Observation, unknown } from "../../../core/observation.ts";
 import type { Step } from "../../../core/transition/step.ts";
-import type { DatabaseName } from "../../../core/vocabulary.ts";
+import { type DatabaseName, slotName } from "../../../core/vocabulary.ts";
 
 /** A database of the simulated world: what is really the case, whether anybody can see it or not. */
 export interface SimulatedDatabase {
@@ -21,6 +21,8 @@ export interface SimulatedDatabase {
   cleanStop: boolean;
   replayPaused: boolean;
   systemId: string;
+  /** Whether the other one has not kept the WAL that it needs: its slot there was lost. */
+  walGone?: boolean;
   /** Whether its writes wait for a standby. */
   synchronous?: boolean;
   /** The last era of synchronous replication in its data. */
@@ -49,6 +51,7 @@ export function isWritable(database: SimulatedDatabase): boolean {
 /** Whether a running standby receives from its upstream, in truth. */
 export function streams(world: World, database: SimulatedDatabase): boolean {
   if (database.container !== "running" || database.postgres !== "standby" || !database.upstream) return false;
+  if (database.walGone) return false;
   const upstream = byName(world, database.upstream);
   const serves =
     upstream.container === "running" && (upstream.postgres === "writable" || upstream.postgres === "standby");
@@ -126,7 +129,16 @@ function observeDatabase(world: World, database: SimulatedDatabase): DatabaseObs
           logicalSlots: [],
           startedAt: at,
           version: "17",
-          slots: [],
+          slots: otherOf(world, name).walGone
+            ? [
+                {
+                  name: slotName(otherOf(world, name).name),
+                  active: false,
+                  walStatus: "lost",
+                  retainedBytes: null,
+                },
+              ]
+            : [],
           senders:
             streams(world, otherOf(world, name)) && otherOf(world, name).upstream === name
               ? [
@@ -178,6 +190,7 @@ export function apply(world: World, step: Step, transitionId: string): void {
     case "copy": {
       const database = byName(world, step.database);
       const upstream = byName(world, step.upstream);
+      if (step.kind === "copy" || step.expected.method === "base-backup") database.walGone = false;
       tell(database, step.upstream, transitionId);
       database.container = "running";
       database.postgres = "standby";
@@ -204,6 +217,8 @@ function tell(database: SimulatedDatabase, upstream: DatabaseName, transitionId:
 
 function open(world: World, database: SimulatedDatabase, transitionId: string): void {
   database.postgres = "writable";
+  // Its slots are made anew.
+  otherOf(world, database.name).walGone = false;
   database.timeline = Math.max(...databasesOf(world).map(({ timeline }) => timeline)) + 1;
   database.lsn += 1;
   database.intentRole = "primary";
