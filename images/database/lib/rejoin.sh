@@ -112,6 +112,17 @@ keep_aside() {
   fi
 }
 
+# The number of a position's WAL segment, as it stands in the segment's name after the timeline: units of 16 MB.
+segment_of() { printf '%08X%08X' $((16#${1%/*})) $((16#${1#*/} >> 24)); }
+
+# Whether the upstream has not got the WAL any more that follows a position: wal_is_gone UPSTREAM LSN
+wal_is_gone() {
+  wants_copy walGone && return
+  [ -n "$2" ] || return
+  [ "$(psql -XAtq -d "$(peer_conninfo "$1" monitoring postgres)" \
+    -c "SELECT count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{8}$(segment_of "$2")\$'")" = 0 ]
+}
+
 # The own WAL as it was before the rewind, by hard links.
 wal_before=$data_folder.wal
 
@@ -132,8 +143,7 @@ rewind_data() {
 #   bring_back_wal FORK
 bring_back_wal() {
   local segment name begin forked
-  # A segment's name is its timeline, then its number: the position in units of 16 MB.
-  forked=$(printf '%08X%08X' $((16#${1%/*})) $((16#${1#*/} >> 24)))
+  forked=$(segment_of "$1")
   for segment in "$wal_before"/*; do
     name=${segment##*/}
     if [[ ${name:8} < $forked && ! -e $data_folder/pg_wal/$name ]]; then
@@ -180,9 +190,10 @@ rewind() {
   return $code
 }
 
-# The own data ends where it still belongs to the upstream's history: as_is UPSTREAM REASON FORK OWN_END
+# The own data ends where it still belongs to the upstream's history: as_is UPSTREAM REASON FORK OWN_END NEEDED
+# NEEDED is the position that streaming begins with, where the upstream is to be asked for it.
 as_is() {
-  if ! wants_copy walGone; then
+  if ! wal_is_gone "$1" "$5"; then
     rejoined as-is "$2" "$3" "$4"
     return
   fi
@@ -193,7 +204,7 @@ as_is() {
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
 rejoin() {
-  local upstream answer id their own last fork kept='' not_kept=''
+  local upstream answer id their own last fork needed='' kept='' not_kept=''
   upstream=$(intent upstream)
   own=$(own_timeline)
   while true; do
@@ -222,7 +233,7 @@ rejoin() {
     return 0
   fi
   if [ "$their" -eq "$own" ] && same_history "$upstream" "$own"; then
-    as_is "$upstream" "$upstream is on the same timeline $own" "" ""
+    as_is "$upstream" "$upstream is on the same timeline $own" "" "" ""
     return
   fi
   last=$(own_last_record "$own")
@@ -230,13 +241,15 @@ rejoin() {
   if [ "$their" -gt "$own" ]; then
     fork=$(fork_point "$upstream" "$their" "$own")
     if [ -n "$fork" ] && [ -n "$last" ] && ! lsn_at_least "$last" "$fork"; then
-      as_is "$upstream" "own data ends before timeline $their begins" "$fork" "$last"
+      # What was stopped in order was so for the upstream's promotion, which its slot goes back to.
+      [ "$(control 'Database cluster state')" = "shut down" ] || needed=$last
+      as_is "$upstream" "own data ends before timeline $their begins" "$fork" "$last" "$needed"
       return
     fi
   fi
   report rejoining "own data went its own way (timeline $own, last record at $last; $upstream left that timeline at ${fork:-an unknown place})"
   keep_aside
-  if wants_copy walGone; then
+  if wal_is_gone "$upstream" "$fork"; then
     discard_data
     copy_from_upstream || return 1
     rejoined base-backup "own data went its own way, and $upstream has not kept the WAL since then" "$fork" "$last"
