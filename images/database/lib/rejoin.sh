@@ -159,10 +159,11 @@ bring_back_wal() {
 
 # Has the upstream write a checkpoint, which takes as long as it takes. The upstream may be away for a moment.
 checkpoint_of() {
-  local attempt
+  local attempt since=$SECONDS
   report rejoining "waiting for a checkpoint of $1"
+  tell_checkpoint() { report_change rejoining "waiting for a checkpoint of $upstream, $((SECONDS - since)) s by now"; }
   for attempt in 1 2 3 4 5; do
-    run psql -XAtq -d "$(peer_conninfo "$1" rewind postgres)" -c CHECKPOINT && return
+    run_beside 5 tell_checkpoint psql -XAtq -d "$(peer_conninfo "$1" rewind postgres)" -c CHECKPOINT && return
     intent_changed && return 1
     [ "$attempt" = 5 ] || pause 1
   done
