@@ -184,6 +184,30 @@ describe.sequential("the shared database is gone", () => {
     await healthy(deployment);
   });
 
+  it("started by somebody between its fencing and the promotion, it waits for that, and is rewound", async () => {
+    await divergeAndKill(nodes, "between", "");
+    const promote = WorkingProcess.transition(
+      deployment,
+      "promote",
+      "E-14",
+      { at: "after:fence" },
+      "--allow-data-loss",
+    );
+    await promote.says("paused at after:fence");
+    await promote.killTree();
+    await nodes.docker("start", nodes.container("shared-database"));
+    await eventually("it waits", async () =>
+      (await nodeSays(nodes, "shared")).startsWith("closed: waiting for read-only to be promoted"),
+    );
+    const { exitCode, all } = await transition(deployment, "promote", "E-14", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    expect(evidenceOf(deployment, "E-14").steps.at(-1)?.details.rejoin).toMatchObject({ method: "rewind" });
+    await expectPromoted();
+    expect(await tableIn("shared-database", "between")).toBe("f");
+    expect((await transition(deployment, "restore", "E-14")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
   it("the old one cannot be rewound, because its WAL is gone: it is copied again", async () => {
     // No checkpoint after the last byte that both have: only the lost WAL could tell that the data went further.
     await divergeAndKill(nodes, "second", "");

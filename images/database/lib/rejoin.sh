@@ -10,13 +10,15 @@ lsn_at_least() {
   [ $((16#$a)) -ge $((16#$b)) ]
 }
 
+ended_in_order() { [ "$(control 'Database cluster state')" = "shut down" ]; }
+
 # Where the last record of the own data begins: own_last_record OWN_TIMELINE. After a clean stop that is the shutdown
 # checkpoint; after a crash the WAL tells. Prints nothing where that cannot be read: then nobody knows how far the data
 # went.
 own_last_record() {
   local checkpoint start
   checkpoint=$(control 'Latest checkpoint location')
-  if [ "$(control 'Database cluster state')" = "shut down" ]; then
+  if ended_in_order; then
     echo "$checkpoint"
     return
   fi
@@ -205,12 +207,12 @@ as_is() {
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
 rejoin() {
-  local upstream answer id their own last fork needed='' kept='' not_kept=''
+  local upstream answer id their role own last fork needed='' kept='' not_kept=''
   upstream=$(intent upstream)
   own=$(own_timeline)
   while true; do
     answer=$(ask_peer "$upstream")
-    read -r id their _ <<< "$answer"
+    read -r id their role <<< "$answer"
     if [ -z "$answer" ]; then
       report_change closed "waiting for $upstream to answer, before following it"
     elif [ -e "$rewinding" ]; then
@@ -220,6 +222,9 @@ rejoin() {
     elif [ "$their" -lt "$own" ]; then
       # Also a standby that is just being promoted may still name the timeline before.
       report_change closed "$upstream is on timeline $their, own is $own: an older one cannot be followed"
+    elif [ "$role" != writable ] && ! ended_in_order; then
+      # Its promotion may leave the timeline before the own data ends.
+      report_change closed "waiting for $upstream to be promoted, before following it"
     else
       break
     fi
@@ -243,7 +248,7 @@ rejoin() {
     fork=$(fork_point "$upstream" "$their" "$own")
     if [ -n "$fork" ] && [ -n "$last" ] && ! lsn_at_least "$last" "$fork"; then
       # What was stopped in order was so for the upstream's promotion, which its slot goes back to.
-      [ "$(control 'Database cluster state')" = "shut down" ] || needed=$last
+      ended_in_order || needed=$last
       as_is "$upstream" "own data ends before timeline $their begins" "$fork" "$last" "$needed"
       return
     fi
