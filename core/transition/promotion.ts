@@ -1,4 +1,4 @@
-import { parseLsn } from "../lsn.ts";
+import { lsnBefore, parseLsn } from "../lsn.ts";
 import type { PostgresObservation } from "../observation.ts";
 import type { DatabaseName } from "../vocabulary.ts";
 import { type Plan, type Refusal, refuse } from "./planTypes.ts";
@@ -50,7 +50,7 @@ export function planPromotion(
           kind: "promote",
           database: target.name,
           seenTimeline,
-          replayed: last.exclusive ? last.lsn : null,
+          replayed: last.exclusive ? last.lsn : missingFrom(other, hasAll),
           proof: "lossless",
         },
         ...follow,
@@ -62,6 +62,7 @@ export function planPromotion(
   // A replica that has the present era has everything that was acknowledged in it: who acknowledged waited for it.
   const confirmed = goal.synchronousEra !== undefined && standby.synchronousEra === goal.synchronousEra;
   const refused: Refusal[] = [];
+  const isBehindStandby = lossless && other.state === "standby" && !confirmed;
   const position = `${target.name} has replayed up to ${standby.lsn} on timeline ${standby.timeline}${standby.receivedLsn ? ` and received up to ${standby.receivedLsn}` : ""}`;
   const loss = `writes that ${other.name} acknowledged after that and did not send are lost`;
   if (other.state === "unreachable" && !goal.primaryIsDown)
@@ -69,7 +70,12 @@ export function planPromotion(
       reason: `${describe(other)}, so it cannot be fenced: it may still accept writes`,
       remedy: `Switch it off, then say so for this transition: "pulumi config set primaryIsDown ${goal.transitionId}".`,
     });
-  if (!goal.allowDataLoss && !confirmed)
+  if (isBehindStandby)
+    refused.push({
+      reason: `${other.name} is a standby too, and has more: it is at ${last.lsn}, while ${position}`,
+      remedy: `Promote ${other.name}: "pulumi config set transition ${goal.transition === "promote" ? "restore" : "promote"}". If it cannot be: stop its container, and try again.`,
+    });
+  else if (!goal.allowDataLoss && !confirmed)
     refused.push({
       reason: `${describe(other)}, so zero loss cannot be proved: ${position}; ${loss}`,
       remedy: `Start ${other.name} again if you can, or accept the loss for this transition: "pulumi config set allowDataLoss ${goal.transitionId}".`,
@@ -95,6 +101,11 @@ export function planPromotion(
       ...waitingFor(standby, target, other, follow),
     ],
   };
+}
+
+/** The position that a standby still has to come past to have all that the other standby has replayed; null for none. */
+function missingFrom({ postgres }: DatabaseView, hasAll: boolean): string | null {
+  return hasAll || !postgres ? null : lsnBefore(postgres.lsn);
 }
 
 /** Synchronous, and nobody who could follow: the new primary is open, but its writes wait. */

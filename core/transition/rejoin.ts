@@ -37,6 +37,8 @@ export function expectedRejoin(view: DatabaseView, upstream: DatabaseView): Rejo
 
 /** Whether the upstream's slot for a database was given up: what it would stream from it is not there any more. */
 export function isWalGone(view: DatabaseView, upstream: DatabaseView): boolean {
+  // Those of a standby are made anew when it is promoted.
+  if (upstream.state !== "writable") return false;
   const slot = upstream.postgres?.slots.find(({ name }) => name === slotName(view.name));
   return slot?.walStatus === "lost";
 }

@@ -32,7 +32,7 @@ export type Step =
   /** Makes sure that a database that is down or silent cannot come back writable. */
   | { readonly kind: "fence"; readonly database: DatabaseName; readonly follows: DatabaseName }
   /**
-   * Promotes a standby while nobody accepts writes. `replayed`: WAL position it must have replayed first.
+   * Promotes a standby while nobody accepts writes. `replayed`: WAL position it must have come past first.
    * `seenTimeline`: the highest timeline that anybody has seen; the new one must be above it.
    */
   | {

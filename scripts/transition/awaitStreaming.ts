@@ -5,7 +5,7 @@ import type { DatabaseName } from "../../core/vocabulary.ts";
 import { readContainerFile } from "../docker/container.ts";
 import { containerOf } from "../observe/index.ts";
 import { connectDatabase } from "../observe/postgres.ts";
-import { type ActionContext, connectPatiently, nodeOf } from "./context.ts";
+import { type ActionContext, nodeOf } from "./context.ts";
 import { KeptConnection } from "./keptConnection.ts";
 
 /** Without any change for so long, in seconds, waiting ends with what the node said last. */
@@ -13,6 +13,9 @@ const patienceSeconds = 120;
 
 /** A copy with so much before it, in bytes, is looked at seldom: each look takes time from it. */
 const farFromDone = 100e6;
+
+/** How long, in seconds, an upstream that cannot be connected to is tried again: it may just be opening. */
+const upstreamPatienceSeconds = 10;
 
 /** How often the engine is asked what the node says of itself, in milliseconds: it answers one question after another. */
 const saysEveryMs = 250;
@@ -34,7 +37,7 @@ export async function awaitStreaming(
   upstream: DatabaseName,
   context: ActionContext,
 ): Promise<void> {
-  await using standby = new KeptConnection(() => connectDatabase(nodeOf(context, name), context.operator));
+  await using standby = new KeptConnection(() => connectDatabase(nodeOf(context, name), context.operator), 0);
   let received = false;
   await awaitProgress(name, upstream, context, "stream", async ({ streaming, timeline, copiedBytes }) => {
     if (copiedBytes !== null && !streaming) return { isDone: false };
@@ -92,7 +95,10 @@ async function awaitProgress(
   look: (progress: Progress) => Promise<{ readonly isDone: boolean; readonly replayedLsn?: string | null }>,
 ): Promise<void> {
   const container = containerOf(nodeOf(context, name));
-  await using source = new KeptConnection(() => connectPatiently(context, upstream));
+  await using source = new KeptConnection(
+    () => connectDatabase(nodeOf(context, upstream), context.operator),
+    upstreamPatienceSeconds,
+  );
   const startedAt = Date.now();
   let last = { text: "", replayedLsn: "" };
   let changedAt = Date.now();

@@ -1,30 +1,37 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { isConnectionFailure } from "../../core/connectionFailure.ts";
 
 /**
- * A connection for many questions in a row: made with the first one, and again where it has broken meanwhile, once for
- * a question. Each connection costs both sides more than what is asked over it.
+ * A connection for many questions in a row: made with the first one, and again where it has broken meanwhile. Each
+ * connection costs both sides more than what is asked over it.
  */
 export class KeptConnection implements AsyncDisposable {
   readonly #connect: () => Promise<pg.Client>;
+  readonly #patienceMs: number;
   #client: pg.Client | undefined;
 
-  constructor(connect: () => Promise<pg.Client>) {
+  /** @param patienceSeconds how long a database that cannot be connected to is tried again */
+  constructor(connect: () => Promise<pg.Client>, patienceSeconds: number) {
     this.#connect = connect;
+    this.#patienceMs = patienceSeconds * 1000;
   }
 
-  /** Asks. @throws what the connection or the statement failed with, when it does so on a new connection */
+  /** Asks. @throws what the statement failed with, or the connection once patience is at its end */
   async query<R>(text: string, values: readonly unknown[] = []): Promise<R[]> {
-    const isNew = this.#client === undefined;
-    try {
-      this.#client ??= await this.#connect();
-      const { rows } = await this.#client.query(text, [...values]);
-      return rows as R[];
-    } catch (error) {
-      // Not waited for: what hangs does not end either.
-      void this.#end();
-      if (isNew || !isConnectionFailure(error)) throw error;
-      return this.query(text, values);
+    const deadline = Date.now() + this.#patienceMs;
+    while (true) {
+      const wasKept = this.#client !== undefined;
+      try {
+        this.#client ??= await this.#connect();
+        const { rows } = await this.#client.query(text, [...values]);
+        return rows as R[];
+      } catch (error) {
+        // Not waited for: what hangs does not end either.
+        void this.#end();
+        if (!isConnectionFailure(error) || (!wasKept && Date.now() >= deadline)) throw error;
+        if (!wasKept) await sleep(50);
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { lsnDistance, parseLsn } from "../../core/lsn.ts";
+import { lsnBefore, lsnDistance, parseLsn } from "../../core/lsn.ts";
 
 const format = (value: bigint) => `${(value >> 32n).toString(16)}/${(value & 0xffffffffn).toString(16)}`;
 const positions = fc.bigInt({ min: 0n, max: BigInt(Number.MAX_SAFE_INTEGER) });
@@ -15,6 +15,15 @@ describe("WAL positions", () => {
 
   it.each(["", "0", "/", "0/", "/0", "g/0", "0/123456789", " 0/0", "0/0\n", "0/0/0"])("%j is none", (text) =>
     expect(() => parseLsn(text)).toThrow(/is no WAL position/));
+
+  it("one before another is a byte less, and none is before the first", () => {
+    expect(lsnBefore("1/0")).toBe("0/FFFFFFFF");
+    fc.assert(
+      fc.property(positions, (value) => {
+        expect(parseLsn(lsnBefore(format(value)))).toBe(Math.max(0, Number(value) - 1));
+      }),
+    );
+  });
 
   it("are read as they were written, in either case", () => {
     fc.assert(

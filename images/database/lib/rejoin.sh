@@ -207,12 +207,12 @@ as_is() {
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
 rejoin() {
-  local upstream answer id their role own last fork needed='' kept='' not_kept=''
+  local upstream answer id their own last fork needed='' kept='' not_kept=''
   upstream=$(intent upstream)
   own=$(own_timeline)
   while true; do
     answer=$(ask_peer "$upstream")
-    read -r id their role <<< "$answer"
+    read -r id their _ <<< "$answer"
     if [ -z "$answer" ]; then
       report_change closed "waiting for $upstream to answer, before following it"
     elif [ -e "$rewinding" ]; then
@@ -222,9 +222,6 @@ rejoin() {
     elif [ "$their" -lt "$own" ]; then
       # Also a standby that is just being promoted may still name the timeline before.
       report_change closed "$upstream is on timeline $their, own is $own: an older one cannot be followed"
-    elif [ "$role" != writable ] && ! ended_in_order; then
-      # Its promotion may leave the timeline before the own data ends.
-      report_change closed "waiting for $upstream to be promoted, before following it"
     else
       break
     fi

@@ -151,6 +151,16 @@ describe("plan", () => {
       /only current data/,
       /transition restore/,
     ],
+    [
+      "promote of a standby that is behind another one",
+      world(
+        { postgres: "standby", intentRole: "standby", upstream: "read-only", lsn: 0x1010 },
+        { walGone: true },
+      ),
+      { allowDataLoss: true },
+      /shared is a standby too, and has more: it is at 0\/1010, while read-only has replayed up to 0\/1000/,
+      /Promote shared: .*transition restore.*stop its container/,
+    ],
     ["a replica that was away too long", world({}, { walGone: true }), {}, /does not stream/, /rebuild/],
     ["paused replay", world({}, { replayPaused: true }), {}, /replay is paused/, /pg_wal_replay_resume/],
     ["a replica that is closed", world({}, { postgres: "closed" }), {}, /waits closed/, /rebuild/],
@@ -217,6 +227,17 @@ describe("plan", () => {
     expect(result.refused.map((refusal) => refusal.reason).join("; ")).toMatch(reason);
     expect(result.refused.map((refusal) => refusal.remedy).join(" ")).toMatch(remedy);
   });
+});
+
+it("promotes a standby that streams from another one only once it has all of that", () => {
+  const stoppedDown = { postgres: "standby", intentRole: "standby", upstream: "read-only" } as const;
+  const replayed = (lsn: number) => {
+    const { steps } = plan(observeWorld(world({ ...stoppedDown, lsn })), base);
+    const [promote] = steps;
+    return promote?.kind === "promote" ? [promote.proof, promote.replayed] : undefined;
+  };
+  expect(replayed(0x1010)).toEqual(["lossless", "0/100F"]);
+  expect(replayed(0x1000)).toEqual(["lossless", null]);
 });
 
 it("warns that writes wait on a synchronous primary whom nobody can follow", () => {
