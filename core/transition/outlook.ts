@@ -6,7 +6,7 @@ import type {
   StopObservation,
 } from "../observation.ts";
 import { known } from "../observation.ts";
-import type { DatabaseName } from "../vocabulary.ts";
+import { type DatabaseName, slotName } from "../vocabulary.ts";
 import { plan } from "./plan.ts";
 import type { Plan } from "./planTypes.ts";
 import type { Goal } from "./step.ts";
@@ -158,7 +158,12 @@ function answeringCases(
   const stranger: PostgresObservation = { ...writable, systemId: "another" };
   const newer: PostgresObservation = { ...writable, timeline: its.timeline + 1 };
   const older: PostgresObservation = { ...writable, timeline: its.timeline - 1 };
-  return [follower, writable, newer, older, stranger].map((is) => ({ ...database, postgres: known(is) }));
+  const lost = { name: slotName(other.name), active: false, walStatus: "lost", retainedBytes: null };
+  const withoutWal: PostgresObservation = { ...writable, senders: [], slots: [lost] };
+  return [follower, writable, withoutWal, newer, older, stranger].map((is) => ({
+    ...database,
+    postgres: known(is),
+  }));
 }
 
 /** As if every standby had the present era of synchronous replication. */
