@@ -138,7 +138,8 @@ standby_configuration() {
 end_promotion() {
   [ -s "$state_folder/role.conf" ] || return 0
   [ "$(control "Latest checkpoint's TimeLineID")" = "$(psql -XAtq -d postgres -c "$running_timeline" 2>/dev/null)" ] || return 0
-  : | write_file "$state_folder/role.conf"
+  # Not by a pipe, whose processes would go on when this one is ended.
+  write_file "$state_folder/role.conf" < /dev/null
   psql -XAtq -d postgres -c 'SELECT pg_reload_conf()' > /dev/null
 }
 
