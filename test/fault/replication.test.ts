@@ -11,7 +11,7 @@ import {
   undamaged,
 } from "../support/transition.ts";
 import { cutOff, divergeAndKill, nodeSays, reconnect, tablesKeptAside } from "../support/transitionFaults.ts";
-import { WorkingProcess } from "../support/transitionProcess.ts";
+import { killedAt } from "../support/transitionProcess.ts";
 
 const slot = (nodes: Nodes) =>
   nodes.sql(
@@ -111,15 +111,7 @@ describe.sequential("a standby is away for so long that its slot is lost", () =>
 
   it("the old primary, with writes that nobody else has: they are kept aside, and it is copied again", async () => {
     await divergeAndKill(nodes, "unsent");
-    const promote = WorkingProcess.transition(
-      deployment,
-      "promote",
-      "S-2",
-      { at: "after:promote" },
-      "--allow-data-loss",
-    );
-    await promote.says("paused at after:promote");
-    await promote.killTree();
+    await killedAt(deployment, "after:promote", ["promote", "S-2", "--allow-data-loss"]);
     await loseSlot("read-only-database", "shared");
     const plan = await transition(deployment, "promote", "S-2", "--allow-data-loss", "--dry-run");
     expect([plan.exitCode, plan.all]).toEqual([

@@ -12,7 +12,7 @@ import {
   reconnect,
   tablesKeptAside,
 } from "../support/transitionFaults.ts";
-import { WorkingProcess } from "../support/transitionProcess.ts";
+import { killedAt, WorkingProcess } from "../support/transitionProcess.ts";
 
 const data = "/var/lib/postgresql/data";
 const servers = ["primary-server", "secondary-server", "read-only-server"];
@@ -47,6 +47,15 @@ describe.sequential("the shared database is gone", () => {
   });
   const tableIn = (node: string, table: string) =>
     nodes.sql(node, `SELECT to_regclass('${table}') IS NOT NULL`);
+  /** Halts a standby's replay, which also asks for the WAL; until the returned function is called. */
+  const haltReplay = async (node: string): Promise<() => Promise<void>> => {
+    const startup = await nodes.sql(node, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'");
+    const signal = async (name: string) => {
+      expect(await nodes.exec(node, "kill", `-${name}`, startup)).toMatchObject({ exitCode: 0 });
+    };
+    await signal("STOP");
+    return () => signal("CONT");
+  };
   const expectPromoted = async () =>
     expect(await roles(deployment)).toMatchObject({
       "read-only database": "primary",
@@ -186,15 +195,7 @@ describe.sequential("the shared database is gone", () => {
 
   it("started by somebody between its fencing and the promotion, it hands over what it has, and nothing is lost", async () => {
     await divergeAndKill(nodes, "halted", "");
-    const promote = WorkingProcess.transition(
-      deployment,
-      "promote",
-      "E-14",
-      { at: "after:fence" },
-      "--allow-data-loss",
-    );
-    await promote.says("paused at after:fence");
-    await promote.killTree();
+    await killedAt(deployment, "after:fence", ["promote", "E-14", "--allow-data-loss"]);
     await nodes.docker("start", nodes.container("shared-database"));
     await eventually(
       "it is a standby",
@@ -210,19 +211,58 @@ describe.sequential("the shared database is gone", () => {
     await healthy(deployment);
   });
 
+  it("started by somebody then, and lost before the other one has what it wrote: that is kept aside, and it is rewound", async () => {
+    await divergeAndKill(nodes, "unheard", "");
+    await killedAt(deployment, "after:fence", ["promote", "E-15", "--allow-data-loss"]);
+    const resume = await haltReplay("read-only-database");
+    await nodes.docker("start", nodes.container("shared-database"));
+    await eventually(
+      "it is a standby with all that it wrote",
+      async () => (await nodes.sql("shared-database", "SELECT count(*) FROM unheard")) === "2000",
+    );
+    await nodes.docker("kill", nodes.container("shared-database"));
+    await resume();
+    const { exitCode, all } = await transition(deployment, "promote", "E-15", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    await expectPromoted();
+    const { rejoin } = evidenceOf(deployment, "E-15").steps.at(-1)?.details as { rejoin: { keptAt: string } };
+    expect(rejoin).toMatchObject({ method: "rewind", keptAt: expect.stringContaining(`${data}.diverged-`) });
+    expect(await tableIn("shared-database", "unheard")).toBe("f");
+    expect(await tablesKeptAside(nodes, "shared-database", rejoin.keptAt)).toContain("unheard");
+    expect((await transition(deployment, "restore", "E-15")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
+  it("it has nothing that the other one has not: it comes back as it is, also with WAL segments made ready for later", async () => {
+    const current = await nodes.sql("shared-database", "SELECT pg_walfile_name(pg_current_wal_lsn())");
+    await eventually("the replica has everything", () =>
+      nodes
+        .sql("shared-database", "SELECT replay_lsn = pg_current_wal_lsn() FROM pg_stat_replication")
+        .then((all) => all === "t"),
+    );
+    await nodes.docker("kill", nodes.container("shared-database"));
+    // pg_waldump looks into the first of them that it comes upon, in no order.
+    const made = `for n in 0 1 2 3 4 5 6 7 8 9 A B C D E F; do
+      f=${data}/pg_wal/${current.slice(0, 16)}000000F$n && head -c 16777216 /dev/zero > $f && chown 999:999 $f || exit; done`;
+    await inVolumes(nodes, "shared-database", made);
+    const { exitCode, all } = await transition(deployment, "promote", "E-16", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    expect(evidenceOf(deployment, "E-16").steps.at(-1)?.details.rejoin).toMatchObject({
+      method: "as-is",
+      lastRecordLsn: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
+    });
+    expect((await transition(deployment, "restore", "E-16")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
   it("the old one cannot be rewound, because its WAL is gone: it is copied again", async () => {
     // No checkpoint after the last byte that both have: only the lost WAL could tell that the data went further.
     await divergeAndKill(nodes, "second", "");
     await inVolumes(nodes, "shared-database", `rm -f ${data}/pg_wal/0*`);
-    const startup = await nodes.sql(
-      "read-only-database",
-      "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'",
-    );
-    const signal = (name: string) => nodes.exec("read-only-database", "sh", "-c", `kill -${name} ${startup}`);
-    expect((await signal("STOP")).exitCode).toBe(0);
+    const resume = await haltReplay("read-only-database");
     const promoting = transition(deployment, "promote", "E-5", "--allow-data-loss");
     await sleep(6000);
-    await signal("CONT");
+    await resume();
     const { exitCode, all } = await promoting;
     expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
     expect(all).toMatch(/read-only: replays what it has received: at 0\/\w+/);
@@ -268,15 +308,7 @@ describe.sequential("the shared database is gone", () => {
     beforeAll(async () => {
       const oldIntent = await nodes.exec("shared-database", "cat", "/var/lib/pg-continuity/intent.json");
       await nodes.docker("kill", nodes.container("shared-database"));
-      const promote = WorkingProcess.transition(
-        deployment,
-        "promote",
-        "E-7",
-        { at: "after:promote" },
-        "--allow-data-loss",
-      );
-      await promote.says("paused at after:promote");
-      await promote.killTree();
+      await killedAt(deployment, "after:promote", ["promote", "E-7", "--allow-data-loss"]);
       // As if its host had been out of reach: it still thinks that it is the primary.
       await inVolumes(
         nodes,

@@ -105,6 +105,17 @@ export class WorkingProcess {
   }
 }
 
+/** Begins a transition from the shell, and kills it with all that it has started where it has come to a point. */
+export async function killedAt(
+  deployment: Deployment,
+  at: PausePoint,
+  [name, id, ...options]: readonly [name: string, id: string, ...options: string[]],
+): Promise<void> {
+  const begun = WorkingProcess.transition(deployment, name, id, { at }, ...options);
+  await begun.says(`paused at ${at}`);
+  await begun.killTree();
+}
+
 function environmentOf(deployment: Deployment, pause: Pause | undefined): Record<string, string> {
   return {
     ...deployment.environment,

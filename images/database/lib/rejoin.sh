@@ -16,7 +16,7 @@ ended_in_order() { [ "$(control 'Database cluster state')" = "shut down" ]; }
 # checkpoint; after a crash the WAL tells. Prints nothing where that cannot be read: then nobody knows how far the data
 # went.
 own_last_record() {
-  local checkpoint start
+  local checkpoint start timeline segments
   checkpoint=$(control 'Latest checkpoint location')
   if ended_in_order; then
     echo "$checkpoint"
@@ -27,7 +27,11 @@ own_last_record() {
   if [ "$(control "Latest checkpoint's TimeLineID")" -lt "$1" ]; then
     start=$(awk 'NF > 1 { at = $2 } END { print at }' "$(printf '%s/pg_wal/%08X.history' "$data_folder" "$1")")
   fi
-  pg_waldump --path="$data_folder/pg_wal" --timeline="$1" --start="$start" 2>/dev/null |
+  # The segments by their names: given none, pg_waldump looks into any one for its size, also into one that was made ready
+  # for later and is empty. Given only the first, it ends with that.
+  timeline=$data_folder/pg_wal/$(printf '%08X' "$1")
+  segments=("$timeline"????????????????)
+  pg_waldump --start="$start" "$timeline$(segment_of "$start")" "${segments[-1]}" 2>/dev/null |
     sed -n 's/.*lsn: \([0-9A-F]*\/[0-9A-F]*\),.*/\1/p' | tail -n 1
 }
 
@@ -203,6 +207,20 @@ as_is() {
   discard_data
   copy_from_upstream || return
   rejoined base-backup "$2, but $1 has not kept the WAL since then" "$3" "$4"
+}
+
+# Whether a standby's own data goes past where the upstream left its timeline: went_past UPSTREAM. What was started as a
+# standby before the upstream was promoted may hold writes that the upstream never got, and would wait for ever.
+went_past() {
+  local answer their own fork last
+  answer=$(ask_peer "$1")
+  [ -n "$answer" ] || return
+  read -r _ their _ <<< "$answer"
+  own=$(own_timeline)
+  [ "$their" -gt "$own" ] || return
+  fork=$(fork_point "$1" "$their" "$own")
+  last=$(own_last_record "$own")
+  [ -n "$fork" ] && [ -n "$last" ] && lsn_at_least "$last" "$fork"
 }
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
