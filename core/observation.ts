@@ -110,8 +110,10 @@ export interface StopObservation {
 export interface RejoinObservation {
   readonly method: "as-is" | "rewind" | "base-backup";
   readonly reason: string;
+  /** Where the upstream had left its timeline. */
   readonly forkLsn?: string | undefined;
-  readonly lastRecordLsn?: string | undefined;
+  /** Where its own data ended. */
+  readonly endLsn?: string | undefined;
   /** Folder of the copy of diverged data. */
   readonly keptAt?: string | undefined;
   /** Why diverged data was not kept. */

@@ -98,10 +98,10 @@ describe.sequential("the shared database is gone", () => {
       method: "rewind",
       transitionId: "E-3",
       forkLsn: expect.stringMatching(/^0\/\w+$/),
-      lastRecordLsn: expect.stringMatching(/^0\/\w+$/),
+      endLsn: expect.stringMatching(/^0\/\w+$/),
       keptAt: expect.stringContaining(`${data}.diverged-`),
     });
-    expect(Number.parseInt(rejoin.lastRecordLsn?.slice(2) ?? "", 16)).toBeGreaterThan(
+    expect(Number.parseInt(rejoin.endLsn?.slice(2) ?? "", 16)).toBeGreaterThan(
       Number.parseInt(rejoin.forkLsn?.slice(2) ?? "", 16),
     );
     expect(await tableIn("shared-database", "first")).toBe("f");
@@ -249,7 +249,7 @@ describe.sequential("the shared database is gone", () => {
     expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
     expect(evidenceOf(deployment, "E-16").steps.at(-1)?.details.rejoin).toMatchObject({
       method: "as-is",
-      lastRecordLsn: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
+      endLsn: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
     });
     expect((await transition(deployment, "restore", "E-16")).exitCode).toBe(0);
     await healthy(deployment);

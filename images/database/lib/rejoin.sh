@@ -12,17 +12,11 @@ lsn_at_least() {
 
 ended_in_order() { [ "$(control 'Database cluster state')" = "shut down" ]; }
 
-# Where the last record of the own data begins: own_last_record OWN_TIMELINE. After a clean stop that is the shutdown
-# checkpoint; after a crash the WAL tells. Prints nothing where that cannot be read: then nobody knows how far the data
-# went.
-own_last_record() {
-  local checkpoint start timeline segments
-  checkpoint=$(control 'Latest checkpoint location')
-  if ended_in_order; then
-    echo "$checkpoint"
-    return
-  fi
-  start=$checkpoint
+# Where the own data ends: own_end OWN_TIMELINE. After a crash only the WAL tells. Prints nothing where it cannot be read:
+# then nobody knows how far the data went.
+own_end() {
+  local start timeline segments
+  start=$(control 'Latest checkpoint location')
   # Crashed before the checkpoint after its promotion: the own timeline's WAL begins where it left the one before.
   if [ "$(control "Latest checkpoint's TimeLineID")" -lt "$1" ]; then
     start=$(awk 'NF > 1 { at = $2 } END { print at }' "$(printf '%s/pg_wal/%08X.history' "$data_folder" "$1")")
@@ -31,8 +25,8 @@ own_last_record() {
   # for later and is empty. Given only the first, it ends with that.
   timeline=$data_folder/pg_wal/$(printf '%08X' "$1")
   segments=("$timeline"????????????????)
-  pg_waldump --start="$start" "$timeline$(segment_of "$start")" "${segments[-1]}" 2>/dev/null |
-    sed -n 's/.*lsn: \([0-9A-F]*\/[0-9A-F]*\),.*/\1/p' | tail -n 1
+  pg_waldump --stats --start="$start" "$timeline$(segment_of "$start")" "${segments[-1]}" 2>/dev/null |
+    sed -n 's/^WAL statistics between .* and \([0-9A-F]*\/[0-9A-F]*\):$/\1/p'
 }
 
 # The upstream's history of a timeline, a line a fork: upstream_history UPSTREAM TIMELINE
@@ -54,11 +48,11 @@ same_history() {
   [ "$own" = "$theirs" ]
 }
 
-# Writes rejoin.json: rejoined METHOD REASON FORK OWN_END, and where diverged data is kept (kept) or why it is not (not_kept)
+# Writes rejoin.json: rejoined METHOD REASON FORK END, and where diverged data is kept (kept) or why it is not (not_kept)
 rejoined() {
   jq -nc --arg method "$1" --arg reason "$2" --arg fork "$3" --arg end "$4" --arg kept "$kept" --arg notKept "$not_kept" \
     --arg transitionId "$(intent transitionId)" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
-    '{method: $method, reason: $reason, forkLsn: $fork, lastRecordLsn: $end, keptAt: $kept, notKept: $notKept, transitionId: $transitionId, at: $at}
+    '{method: $method, reason: $reason, forkLsn: $fork, endLsn: $end, keptAt: $kept, notKept: $notKept, transitionId: $transitionId, at: $at}
      | with_entries(select(.value != ""))' | write_file "$state_folder/rejoin.json"
   report rejoining "$1: $2"
 }
@@ -197,7 +191,7 @@ rewind() {
   return $code
 }
 
-# The own data ends where it still belongs to the upstream's history: as_is UPSTREAM REASON FORK OWN_END NEEDED
+# The own data ends where it still belongs to the upstream's history: as_is UPSTREAM REASON FORK END NEEDED
 # NEEDED is the position that streaming begins with, where the upstream is to be asked for it.
 as_is() {
   if ! wal_is_gone "$1" "$5"; then
@@ -212,20 +206,20 @@ as_is() {
 # Whether a standby's own data goes past where the upstream left its timeline: went_past UPSTREAM. What was started as a
 # standby before the upstream was promoted may hold writes that the upstream never got, and would wait for ever.
 went_past() {
-  local answer their own fork last
+  local answer their own fork end
   answer=$(ask_peer "$1")
   [ -n "$answer" ] || return
   read -r _ their _ <<< "$answer"
   own=$(own_timeline)
   [ "$their" -gt "$own" ] || return
   fork=$(fork_point "$1" "$their" "$own")
-  last=$(own_last_record "$own")
-  [ -n "$fork" ] && [ -n "$last" ] && lsn_at_least "$last" "$fork"
+  end=$(own_end "$own")
+  [ -n "$fork" ] && [ -n "$end" ] && ! lsn_at_least "$fork" "$end"
 }
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
 rejoin() {
-  local upstream answer id their own last fork needed='' kept='' not_kept=''
+  local upstream answer id their own end fork needed='' kept='' not_kept=''
   upstream=$(intent upstream)
   own=$(own_timeline)
   while true; do
@@ -257,30 +251,30 @@ rejoin() {
     as_is "$upstream" "$upstream is on the same timeline $own" "" "" ""
     return
   fi
-  last=$(own_last_record "$own")
+  end=$(own_end "$own")
   fork=
   if [ "$their" -gt "$own" ]; then
     fork=$(fork_point "$upstream" "$their" "$own")
-    if [ -n "$fork" ] && [ -n "$last" ] && ! lsn_at_least "$last" "$fork"; then
+    if [ -n "$fork" ] && [ -n "$end" ] && lsn_at_least "$fork" "$end"; then
       # What was stopped in order was so for the upstream's promotion, which its slot goes back to.
-      ended_in_order || needed=$last
-      as_is "$upstream" "own data ends before timeline $their begins" "$fork" "$last" "$needed"
+      ended_in_order || needed=$end
+      as_is "$upstream" "own data ends before timeline $their begins" "$fork" "$end" "$needed"
       return
     fi
   fi
-  report rejoining "own data went its own way (timeline $own, last record at $last; $upstream left that timeline at ${fork:-an unknown place})"
+  report rejoining "own data went its own way (timeline $own, its end at ${end:-an unknown place}; $upstream left that timeline at ${fork:-an unknown place})"
   keep_aside
   if wal_is_gone "$upstream" "$fork"; then
     discard_data
     copy_from_upstream || return 1
-    rejoined base-backup "own data went its own way, and $upstream has not kept the WAL since then" "$fork" "$last"
+    rejoined base-backup "own data went its own way, and $upstream has not kept the WAL since then" "$fork" "$end"
     return
   fi
   # pg_rewind tells timelines apart by their number only.
   if [ "$their" -gt "$own" ] && [ -n "$fork" ] && rewind "$upstream" "$fork"; then
-    rejoined rewind "own data was set back to where it left the timeline of $upstream" "$fork" "$last"
+    rejoined rewind "own data was set back to where it left the timeline of $upstream" "$fork" "$end"
     return
   fi
   copy_from_upstream || return 1
-  rejoined base-backup "own data could not be rewound, it was copied again" "$fork" "$last"
+  rejoined base-backup "own data could not be rewound, it was copied again" "$fork" "$end"
 }
