@@ -6,7 +6,6 @@ import type { FencedWhileDown } from "../../core/transition/carryOver.ts";
 import type { Goal } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
-import type { EarlyStart } from "./earlyStart.ts";
 import type { EarlyTakeOver } from "./takeOver.ts";
 
 /** What a step needs, and how it tells of its progress. */
@@ -18,8 +17,6 @@ export interface ActionContext {
   readonly progress: (text: string) => void;
   /** The command that promotes, started ahead of time where the transition may need it. */
   readonly earlyTakeOver?: EarlyTakeOver;
-  /** The start of a database's container, begun ahead of the step that needs it. */
-  readonly earlyStart: EarlyStart;
 }
 
 /** What a step found out, for the evidence. */

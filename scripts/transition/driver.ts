@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Password } from "../../core/credentials.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Topology } from "../../core/topology.ts";
-import { carryOver, type FencedWhileDown } from "../../core/transition/carryOver.ts";
+import { carryOver } from "../../core/transition/carryOver.ts";
 import {
   databaseEvidence,
   type Evidence,
@@ -20,7 +20,6 @@ import { type ObserverAccess, observe, type Purpose } from "../observe/index.ts"
 import { Silence } from "../observe/silence.ts";
 import { act } from "./actions.ts";
 import type { ActionContext, ActionDetails } from "./context.ts";
-import { EarlyStart } from "./earlyStart.ts";
 import { actor, TransitionLock } from "./lock.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { EarlyTakeOver } from "./takeOver.ts";
@@ -71,7 +70,7 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
   const lock = await TransitionLock.take(topology, operator, goal, silence, (holder) =>
     progress(`waiting: another transition is running (${holder})`),
   );
-  const base: ActionContext = { topology, goal, operator, progress, earlyStart: new EarlyStart(topology) };
+  const base: ActionContext = { topology, goal, operator, progress };
   const early = goal.transition === "rebuild" ? undefined : new EarlyTakeOver(targets[goal.transition], base);
   const context: ActionContext = early ? { ...base, earlyTakeOver: early } : base;
   let failure: unknown;
@@ -115,7 +114,6 @@ async function steps(
 ): Promise<void> {
   const { topology, goal, observer } = run;
   let carried: Planned | undefined;
-  let fenced: FencedWhileDown | undefined;
   const earlier: Step[] = [];
   for (let round = 0; round < maximumRounds; round++) {
     const { observation, plan: planned } =
@@ -134,8 +132,6 @@ async function steps(
     await pauseAt(`before:${step.kind}`, context.progress);
     const { fencedWhileDown } = await record.step(step, () => act(step, context));
     await pauseAt(`after:${step.kind}`, context.progress);
-    fenced = fencedWhileDown ?? fenced;
-    if (step.kind === "promote" && fenced) context.earlyStart.begin(fenced.database);
     const known = carryOver(observation, fencedWhileDown, Date.now());
     carried = known && { observation: known, plan: plan(known, goal) };
     // Whatever is refused is refused for what is the case now.

@@ -43,9 +43,8 @@ export async function haveFollow(
   context: ActionContext,
 ): Promise<void> {
   const container = containerOf(node);
-  const { goal } = context;
-  await context.earlyStart.end(node.name);
   const [{ State }, intent] = await Promise.all([container.inspect(), readIntent(container)]);
+  const { goal } = context;
   const hasWord = isWord(intent, upstream, goal) && (intent?.walGone === true || !isWalGone);
   if (hasWord && State.Running) return;
   if (hasWord && intent?.keepDiverged === goal.keepDiverged) return start(node, context);

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { Deployment } from "../support/deployment.ts";
 import { underLoad } from "../support/load.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
+import { cutOff, inVolumes, reconnect } from "../support/transitionFaults.ts";
 
 describe("a crash under write load", () => {
   let deployment: Deployment;
@@ -61,6 +62,25 @@ describe("a crash under write load", () => {
       await load.more(200);
       await healthy(deployment, 60);
     });
+  });
+
+  it("of a database whose process number another process has afterwards: it opens at its first start", async () => {
+    const [node, container] = ["shared-database", nodes.container("shared-database")];
+    await nodes.docker("kill", container);
+    await inVolumes(nodes, node, "sed -i 1s/.*/600/ /var/lib/postgresql/data/postmaster.pid");
+    // Without the others it waits closed, long enough for that number to be given.
+    await cutOff(nodes, node);
+    await nodes.docker("start", container);
+    const sleepers = "for n in $(seq 1000); do sleep 60 & done; wait";
+    await nodes.docker("exec", "--detach", container, "sh", "-c", sleepers);
+    await eventually(
+      "another process has the number",
+      async () => (await nodes.exec(node, "cat", "/proc/600/comm")).stdout === "sleep",
+    );
+    await reconnect(nodes, node);
+    await healthy(deployment);
+    expect(await nodes.inspect(node, "{{.RestartCount}}")).toBe("0");
+    expect((await nodes.exec(node, "cat", "/proc/600/comm")).stdout).toBe("sleep");
   });
 
   it("is no crash where a server stands still for a while: nothing is cut, the next one takes over meanwhile", async () => {

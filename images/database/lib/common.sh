@@ -6,11 +6,19 @@ config_folder=$state_folder/config
 intent_file=$state_folder/intent.json
 data_folder=/var/lib/postgresql/data
 
+# The time of day in UTC, with milliseconds, in "now". Starts no process.
+read_clock() {
+  local clock=$EPOCHREALTIME
+  TZ=UTC0 printf -v now '%(%Y-%m-%dT%H:%M:%S)T.%sZ' "${clock%.*}" "${clock:11:3}"
+}
+
 # Says on the log and in node-state.json what this node is doing now. "status" reads the file.
 #   report STATE DETAIL     STATE: waiting | initialising | copying | asking | closed | starting
 report() {
-  printf '%s %s: %s: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" "${reporter:-database node}" "$1" "$2" >&2
-  jq -nc --arg state "$1" --arg detail "$2" --arg since "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
+  local now
+  read_clock
+  printf '%s %s: %s: %s\n' "$now" "${reporter:-database node}" "$1" "$2" >&2
+  jq -nc --arg state "$1" --arg detail "$2" --arg since "$now" \
     '{state: $state, detail: $detail, since: $since}' > "$state_folder/node-state.json.new"
   mv "$state_folder/node-state.json.new" "$state_folder/node-state.json"
 }
@@ -48,7 +56,6 @@ nap() {
   read -r -t "$1" -u "$nap_fd" || true
 }
 
-intent() { jq -r --arg key "$1" '.[$key] // empty' "$intent_file"; }
 node() { jq -r "$1 // empty" "$config_folder/node.json"; }
 
 # A libpq connection string to a peer database, as one of the roles.
@@ -60,20 +67,29 @@ peer_conninfo() {
     "$address" "$port" "$2" "$3" "$config_folder/ca.crt" "$config_folder/pgpass" "$name"
 }
 
-# A field of pg_controldata of the own data folder.
-control() { pg_controldata "$data_folder" | sed -n "s/^$1: *//p"; }
+# A field of pg_controldata of the own data folder; of what was read before (control_data), where something was.
+control() {
+  local line
+  while IFS= read -r line; do
+    [[ $line == "$1:"* ]] || continue
+    line=${line#"$1:"}
+    printf '%s\n' "${line#"${line%%[! ]*}"}"
+    return
+  done <<< "${control_data:-$(pg_controldata "$data_folder")}"
+}
 
 own_system_id() { control 'Database system identifier'; }
 
 # The highest timeline the own data knows of. pg_control learns of a promotion only with the checkpoint after it, which
 # may take minutes; until then only the names of the WAL segments tell.
 own_timeline() {
-  local latest recovery wal
+  local control_data=${control_data:-$(pg_controldata "$data_folder")} latest recovery segment wal=0
   latest=$(control "Latest checkpoint's TimeLineID")
   recovery=$(control "Min recovery ending loc's timeline")
-  wal=$(find "$data_folder/pg_wal" -maxdepth 1 -type f -printf '%f\n' |
-    sed -n 's/^\([0-9A-F]\{8\}\)[0-9A-F]\{16\}$/\1/p' | sort | tail -n 1)
-  wal=$((16#${wal:-0}))
+  for segment in "$data_folder"/pg_wal/????????????????????????; do
+    segment=${segment##*/}
+    [[ $segment =~ ^[0-9A-F]{24}$ ]] && [ $((16#${segment:0:8})) -gt "$wal" ] && wal=$((16#${segment:0:8}))
+  done
   [ "$recovery" -le "$latest" ] || latest=$recovery
   echo $((wal > latest ? wal : latest))
 }

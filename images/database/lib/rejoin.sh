@@ -32,11 +32,19 @@ own_end() {
 # The upstream's history of a timeline, a line a fork: upstream_history UPSTREAM TIMELINE
 upstream_history() {
   psql -XAtq -d "$(peer_conninfo "$1" replication replication) replication=true" -c "TIMELINE_HISTORY $2" |
-    sed '1s/^[^|]*|//' | grep -v '^$'
+    sed '1s/^[^|]*|//; /^$/d'
 }
 
-# Where the upstream's history left the own timeline: fork_point UPSTREAM THEIR_TIMELINE OWN_TIMELINE
-fork_point() { upstream_history "$1" "$2" | awk -v own="$3" '$1 == own { print $2; exit }'; }
+# Where a history left a timeline: fork_point TIMELINE < HISTORY
+fork_point() {
+  local timeline lsn
+  while read -r timeline lsn _; do
+    if [ "$timeline" = "$1" ]; then
+      echo "$lsn"
+      return
+    fi
+  done
+}
 
 # Whether a timeline of the same number is the same timeline on both sides. Two databases that were promoted without
 # knowing of each other have both given the next number.
@@ -50,8 +58,10 @@ same_history() {
 
 # Writes rejoin.json: rejoined METHOD REASON FORK END, and where diverged data is kept (kept) or why it is not (not_kept)
 rejoined() {
+  local now
+  read_clock
   jq -nc --arg method "$1" --arg reason "$2" --arg fork "$3" --arg end "$4" --arg kept "$kept" --arg notKept "$not_kept" \
-    --arg transitionId "$(intent transitionId)" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" \
+    --arg transitionId "$(intent transitionId)" --arg at "$now" \
     '{method: $method, reason: $reason, forkLsn: $fork, endLsn: $end, keptAt: $kept, notKept: $notKept, transitionId: $transitionId, at: $at}
      | with_entries(select(.value != ""))' | write_file "$state_folder/rejoin.json"
   report rejoining "$1: $2"
@@ -212,15 +222,16 @@ went_past() {
   read -r _ their _ <<< "$answer"
   own=$(own_timeline)
   [ "$their" -gt "$own" ] || return
-  fork=$(fork_point "$1" "$their" "$own")
+  fork=$(upstream_history "$1" "$their" | fork_point "$own")
   end=$(own_end "$own")
   [ -n "$fork" ] && [ -n "$end" ] && ! lsn_at_least "$fork" "$end"
 }
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
 rejoin() {
-  local upstream answer id their own end fork needed='' kept='' not_kept=''
+  local upstream answer id their own end fork history needed='' kept='' not_kept='' control_data
   upstream=$(intent upstream)
+  control_data=$(pg_controldata "$data_folder")
   own=$(own_timeline)
   while true; do
     answer=$(ask_peer "$upstream")
@@ -254,8 +265,11 @@ rejoin() {
   end=$(own_end "$own")
   fork=
   if [ "$their" -gt "$own" ]; then
-    fork=$(fork_point "$upstream" "$their" "$own")
+    history=$(upstream_history "$upstream" "$their")
+    fork=$(fork_point "$own" <<< "$history")
     if [ -n "$fork" ] && [ -n "$end" ] && lsn_at_least "$fork" "$end"; then
+      # Known before the start: else the old timeline would be streamed first, to its end.
+      write_file "$(printf '%s/pg_wal/%08X.history' "$data_folder" "$their")" <<< "$history"
       # What was stopped in order was so for the upstream's promotion, which its slot goes back to.
       ended_in_order || needed=$end
       as_is "$upstream" "own data ends before timeline $their begins" "$fork" "$end" "$needed"

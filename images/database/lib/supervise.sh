@@ -59,7 +59,15 @@ die() {
   exit 1
 }
 
-read_intent() { obeyed=$(< "$intent_file"); }
+# What the node was told to be, as read last: "obeyed" is the text, "intent KEY" a value of it.
+declare -A told=()
+read_intent() {
+  local key value
+  obeyed=$(< "$intent_file")
+  told=()
+  while read -r key value; do told[$key]=$value; done < <(jq -r 'to_entries[] | "\(.key) \(.value)"' <<< "$obeyed")
+}
+intent() { printf '%s\n' "${told[$1]:-}"; }
 intent_changed() { [ "$(cat "$intent_file" 2>/dev/null)" != "$obeyed" ]; }
 
 wait_for() {
@@ -104,7 +112,7 @@ supervise() {
       report starting "again, as a changed parameter demands"
       kill -INT "$postgres_pid"
     elif intent_changed; then
-      wanted=$(intent role)
+      wanted=$(jq -r .role "$intent_file")
       if [ "$wanted" = primary ]; then
         # Promoted by take-over while running: nothing to stop, it is what it should be.
         [ "$now" != standby ] || restart_watcher promote
@@ -175,15 +183,15 @@ record_stop() {
 # be, then watches whether the world has moved on without it.
 settle() {
   trap - INT TERM HUP USR1
-  local since=$SECONDS told=
+  local since=$SECONDS has_told=
   until pg_isready --quiet; do
     sleep 0.1
     if [ $((SECONDS - since)) -ge 2 ]; then
-      since=$SECONDS told=1
+      since=$SECONDS has_told=1
       tell_recovery
     fi
   done
-  [ -z "$told" ] || report starting "the database is open"
+  [ -z "$has_told" ] || report starting "the database is open"
   if [ "$1" = promote ]; then
     until psql -XAtq -d postgres -c 'SELECT pg_promote(false) WHERE pg_is_in_recovery()' >/dev/null; do sleep 0.2; done
     # It ends when all that was received is replayed, however long that takes.
