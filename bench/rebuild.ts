@@ -9,7 +9,7 @@ import { nodeOf } from "../scripts/transition/context.ts";
 import type { Measurement } from "./suite.ts";
 
 /** How much data the rebuild copies: enough that its start and end do not decide, in megabytes. */
-const rebuildMegabytes = 2048;
+const rebuildMegabytes = 4096;
 
 /** Rebuilds against plain pg_basebackup of the same data over the same network, alternating. */
 export async function rebuildMeasurements(
@@ -25,6 +25,8 @@ export async function rebuildMeasurements(
     `CREATE TABLE bench AS SELECT repeat(md5(n::text), 31) AS filling FROM generate_series(1, ${rows}) n`,
   );
   await localRows(shared, "postgres", "ALTER TABLE bench SET (autovacuum_enabled = false)");
+  // Else the first copy would wait for the table to be written.
+  await localRows(shared, "postgres", "CHECKPOINT");
   const plain: number[] = [];
   const rebuilds: number[] = [];
   const idle = await WriteLoad.start(stack, { clients: 1, pauseMs: 100 });

@@ -39,7 +39,7 @@ export const transitions: Suite = {
       for (let run = 1; run <= runs; run++) {
         emergencies.push(await emergency(stack, load, `bench-emergency-${run}`));
         say(
-          `emergency promote ${run}: first write ${emergencies.at(-1)?.firstWrite.toFixed(3)} s after the decision (${partsText(emergencies.at(-1)?.parts ?? [])}; ${emergencies.at(-1)?.rejoin})`,
+          `emergency promote ${run}: first write ${emergencies.at(-1)?.firstWrite.toFixed(3)} s after the decision (${partsText(emergencies.at(-1)?.parts ?? [])}; the old primary streams ${emergencies.at(-1)?.streaming.toFixed(3)} s later, ${emergencies.at(-1)?.rejoin})`,
         );
       }
       // What the killed database had acknowledged and not sent yet is lost: the plan says so before it acts.
@@ -61,7 +61,7 @@ export const transitions: Suite = {
 interface Emergency {
   /** Decision → first write that a client at the gateway has acknowledged. */
   readonly firstWrite: number;
-  /** Decision → end of the last step, which waits until the old primary streams. */
+  /** From that write to the end of the last step, which waits until the old primary streams. */
   readonly streaming: number;
   /** How the old primary's data was made such that it could follow. */
   readonly rejoin: string;
@@ -128,9 +128,10 @@ async function emergency(stack: DeployedStack, load: WriteLoad, transitionId: st
   const follow = evidence.steps.at(-1);
   const { method } = (follow?.details.rejoin ?? {}) as { method?: string };
   if (!follow || !method) throw new Error("the evidence does not say how the old primary came back");
+  const firstWrite = (first - decidedAt) / 1000;
   return {
-    firstWrite: (first - decidedAt) / 1000,
-    streaming: (Date.parse(follow.startedAt) - decided) / 1000 + follow.seconds,
+    firstWrite,
+    streaming: (Date.parse(follow.startedAt) - decided) / 1000 + follow.seconds - firstWrite,
     rejoin: method,
     parts,
   };
@@ -205,7 +206,7 @@ function emergencyMeasurements(runs: readonly Emergency[]): readonly Measurement
       parts: middleOf(runs, ({ firstWrite }) => firstWrite)?.parts ?? [],
     },
     ...[...new Set(runs.map(({ rejoin }) => rejoin))].sort().map((method) => ({
-      what: `emergency promote: decision to the old primary streaming (${method})`,
+      what: `emergency promote: first write to the old primary streaming (${method})`,
       seconds: runs.filter(({ rejoin }) => rejoin === method).map(({ streaming }) => streaming),
       // A rewind copies: it takes as long as there is data and WAL.
       ...(method === "as-is" ? { p95TargetSeconds: 2 } : {}),
