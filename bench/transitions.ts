@@ -4,7 +4,7 @@ import type { Goal } from "../core/transition/step.ts";
 import type { DeployedStack } from "../scripts/cli/pulumi.ts";
 import { figuresOf } from "../scripts/drill/figures.ts";
 import { type MeasuredTransition, measureTransition } from "../scripts/drill/swap.ts";
-import { compareEverywhere } from "../scripts/load/compare.ts";
+import { compareEverywhere, localRows } from "../scripts/load/compare.ts";
 import { WriteLoad } from "../scripts/load/writeLoad.ts";
 import { containerOf } from "../scripts/observe/index.ts";
 import { nodeOf } from "../scripts/transition/context.ts";
@@ -110,6 +110,8 @@ function partsText(parts: readonly Part[]): string {
 
 /** Kills the shared database, decides, and measures until clients write again and until it streams as a standby. */
 async function emergency(stack: DeployedStack, load: WriteLoad, transitionId: string): Promise<Emergency> {
+  // What the killed database has to replay is what was written since its last checkpoint: in each run the same.
+  await localRows(nodeOf(stack, "shared"), "postgres", "CHECKPOINT");
   await load.more(200);
   await containerOf(nodeOf(stack, "shared")).kill();
   // Whoever decides needs a moment; answers that were under way are counted before.

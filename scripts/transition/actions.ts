@@ -7,7 +7,7 @@ import { putFiles, readContainerFile } from "../docker/container.ts";
 import { containerOf } from "../observe/index.ts";
 import { awaitStreaming } from "./awaitStreaming.ts";
 import { type ActionContext, type ActionDetails, connectPatiently, nodeOf, withClient } from "./context.ts";
-import { copy, renewSlot } from "./copy.ts";
+import { assertRoom, copy, renewSlot } from "./copy.ts";
 import { giveIntent, haveFollow, primaryIntent, standbyIntent } from "./intents.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
@@ -201,6 +201,7 @@ async function follow(
 ): Promise<ActionDetails> {
   const node = nodeOf(context, name);
   const isWalGone = expected.method === "base-backup";
+  if (isWalGone) await assertRoom(node, upstream, context);
   await haveFollow(node, upstream, isWalGone, context);
   // After the word: as long as the slot is lost a plan made anew says the same.
   if (isWalGone) await renewSlot(node, upstream, context);

@@ -6,6 +6,8 @@ import { awaitCopy, awaitStreaming } from "./awaitStreaming.ts";
 import { type ActionContext, type ActionDetails, nodeOf, withClient } from "./context.ts";
 import { giveIntent, obeys, standbyIntent } from "./intents.ts";
 
+const dataFolder = "/var/lib/postgresql/data";
+
 /** The database's data is thrown away and copied again; says how many bytes at which rate. */
 export async function copy(
   name: DatabaseName,
@@ -14,11 +16,7 @@ export async function copy(
 ): Promise<ActionDetails> {
   const node = nodeOf(context, name);
   const started = performance.now();
-  const room = await roomFor(node, upstream, context);
-  if (room.freeBytes !== null && room.freeBytes < room.neededBytes)
-    throw new Error(
-      `${name}: ${room.neededBytes} bytes are needed for the copy, ${room.freeBytes} are free. Make room in its data volume, and run this again.`,
-    );
+  const bytes = await assertRoom(node, upstream, context);
   if (!(await obeys(node, upstream, context.goal))) {
     await renewSlot(node, upstream, context);
     await giveIntent(node, { ...standbyIntent(context.goal, upstream), fresh: true }, context);
@@ -26,7 +24,28 @@ export async function copy(
   await awaitCopy(name, upstream, context);
   await awaitStreaming(name, upstream, context);
   const seconds = (performance.now() - started) / 1000;
-  return { bytes: room.databaseBytes, seconds, bytesPerSecond: Math.round(room.databaseBytes / seconds) };
+  return { bytes, seconds, bytesPerSecond: Math.round(bytes / seconds) };
+}
+
+/**
+ * Makes sure that a node has room for a copy of its upstream's data.
+ *
+ * @returns the size of that data, in bytes
+ * @throws Error with what is needed and what is free; not where the node's container is down, and nobody can look
+ */
+export async function assertRoom(
+  node: DatabaseNode,
+  upstream: DatabaseName,
+  context: ActionContext,
+): Promise<number> {
+  const [databaseBytes, freeBytes] = await Promise.all([bytesOf(upstream, context), bytesFreeFor(node)]);
+  // The data, and as much again as WAL that comes while it is copied, within bounds.
+  const neededBytes = databaseBytes + Math.min(databaseBytes, 1024 ** 3);
+  if (freeBytes !== null && freeBytes < neededBytes)
+    throw new Error(
+      `${node.name}: ${neededBytes} bytes are needed for the copy, ${freeBytes} are free. Make room in its data volume, and run this again.`,
+    );
+  return databaseBytes;
 }
 
 /** A slot that was lost or points far back is dropped and made anew, so that the copy starts with all the WAL it needs. */
@@ -51,17 +70,6 @@ export async function renewSlot(
   });
 }
 
-async function roomFor(
-  node: DatabaseNode,
-  upstream: DatabaseName,
-  context: ActionContext,
-): Promise<{ databaseBytes: number; neededBytes: number; freeBytes: number | null }> {
-  const [databaseBytes, freeBytes] = await Promise.all([bytesOf(upstream, context), bytesFreeFor(node)]);
-  // The data, and as much again as WAL that comes while it is copied, within bounds.
-  const neededBytes = databaseBytes + Math.min(databaseBytes, 1024 ** 3);
-  return { databaseBytes, neededBytes, freeBytes };
-}
-
 function bytesOf(upstream: DatabaseName, context: ActionContext): Promise<number> {
   return withClient(context, upstream, async (query) => {
     const [row] = await query<{ bytes: string }>(
@@ -71,15 +79,16 @@ function bytesOf(upstream: DatabaseName, context: ActionContext): Promise<number
   });
 }
 
-/** Room in the data volume once the old data is gone, which goes before the copy begins; null where the container is down. */
+/** Room in the data volume once the old data is gone, and what an interrupted copy left; null where the container is down. */
 async function bytesFreeFor(node: DatabaseNode): Promise<number | null> {
   const container = containerOf(node);
   const { State } = await container.inspect();
   if (!State.Running) return null;
   const [df, du] = await Promise.all([
     execute(container, ["df", "--output=avail", "-B1", "/var/lib/postgresql"]),
-    execute(container, ["du", "-sb", "/var/lib/postgresql/data"]),
+    execute(container, ["du", "-sb", ...["", ".incoming", ".discarded"].map((end) => `${dataFolder}${end}`)]),
   ]);
-  const own = Number(du.stdout.split("\t")[0] ?? 0) || 0;
+  // A line for each folder that there is: its bytes, a tab, its path.
+  const own = du.stdout.split("\n").reduce((sum, line) => sum + (Number.parseInt(line, 10) || 0), 0);
   return Number(df.stdout.trim().split("\n").at(-1)) + own;
 }
