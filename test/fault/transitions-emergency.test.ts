@@ -233,6 +233,30 @@ describe.sequential("the shared database is gone", () => {
     await healthy(deployment);
   });
 
+  it("started by somebody then, and silent while the other one is promoted: it notices, and is rewound while it runs", async () => {
+    await divergeAndKill(nodes, "unseen", "");
+    await killedAt(deployment, "after:fence", ["promote", "E-17", "--allow-data-loss"]);
+    const resume = await haltReplay("read-only-database");
+    await nodes.docker("start", nodes.container("shared-database"));
+    await eventually(
+      "it is a standby with all that it wrote",
+      async () => (await nodes.sql("shared-database", "SELECT count(*) FROM unseen")) === "2000",
+    );
+    await nodes.docker("pause", nodes.container("shared-database"));
+    await resume();
+    // As by a driver that cannot reach the silent one, and was told that it is down.
+    await nodes.sql("read-only-database", "SELECT pg_promote()");
+    await nodes.docker("unpause", nodes.container("shared-database"));
+    const { exitCode, all } = await transition(deployment, "promote", "E-17", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    await expectPromoted();
+    expect(await tableIn("shared-database", "unseen")).toBe("f");
+    const kept = await nodes.exec("shared-database", "sh", "-c", `ls -d ${data}.diverged-* | tail -n 1`);
+    expect(await tablesKeptAside(nodes, "shared-database", kept.stdout)).toContain("unseen");
+    expect((await transition(deployment, "restore", "E-17")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
   it("it has nothing that the other one has not: it comes back as it is, also with WAL segments made ready for later", async () => {
     const current = await nodes.sql("shared-database", "SELECT pg_walfile_name(pg_current_wal_lsn())");
     await eventually("the replica has everything", () =>

@@ -227,6 +227,20 @@ went_past() {
   [ -n "$fork" ] && [ -n "$end" ] && ! lsn_at_least "$fork" "$end"
 }
 
+# Beside a running standby: looks now and then whether its upstream was promoted without what it has. PostgreSQL itself asks
+# for the WAL again and again then.
+watch_upstream() {
+  local upstream streaming="SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'"
+  upstream=$(intent upstream)
+  while sleep 10; do
+    [ "$(psql -XAtq -d postgres -c "$streaming" 2>/dev/null)" = 0 ] || continue
+    went_past "$upstream" || continue
+    echo "its data goes past where $upstream was promoted" > "$state_folder/restart"
+    kill -USR1 1
+    return
+  done
+}
+
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
 rejoin() {
   local upstream answer id their own end fork history needed='' kept='' not_kept='' control_data

@@ -108,8 +108,8 @@ supervise() {
       kill -QUIT "$postgres_pid"
     elif [ -e "$state_folder/restart" ]; then
       # In order, and then the same role again: a primary asks the guard as at any other start.
+      report starting "again: $(cat "$state_folder/restart")"
       rm -f "$state_folder/restart"
-      report starting "again, as a changed parameter demands"
       kill -INT "$postgres_pid"
     elif intent_changed; then
       wanted=$(jq -r .role "$intent_file")
@@ -198,7 +198,7 @@ settle() {
     until [ "$(psql -XAtq -d postgres -c 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.2; done
   fi
   converge >/dev/null || report starting "converge failed (see above)"
-  [ "$1" = standby ] || watch_timelines
+  if [ "$1" = standby ]; then watch_upstream; else watch_timelines; fi
 }
 
 # Says which WAL segment is replayed before the database opens: with much of it that takes minutes. Starts no process of
