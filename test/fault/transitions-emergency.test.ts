@@ -132,7 +132,22 @@ describe.sequential("the shared database is gone", () => {
     await healthy(deployment);
   });
 
-  it("killed while it is being rewound, it is copied again; what it had is kept aside once, and whole", async () => {
+  it.each([
+    {
+      what: "its own data, which was not to be kept: it is copied again",
+      id: "E-18",
+      options: ["--no-keep-diverged"],
+      rewound: data,
+      rejoin: { method: "base-backup", reason: expect.stringContaining("interrupted") },
+    },
+    {
+      what: "a copy of its data: it is rewound from the start; what it had is kept once, and whole",
+      id: "E-12",
+      options: [],
+      rewound: `${data}.incoming`,
+      rejoin: { method: "rewind", keptAt: expect.stringContaining(`${data}.diverged-`) },
+    },
+  ])("killed while it rewinds $what", async ({ id, options, rewound, rejoin: expected }) => {
     await nodes.sql("shared-database", "CREATE TABLE much AS SELECT generate_series(1, 1500000) AS n");
     await eventually("much has arrived", () =>
       nodes.sql("read-only-database", "SELECT count(*) FROM much").then((count) => count === "1500000"),
@@ -142,30 +157,27 @@ describe.sequential("the shared database is gone", () => {
     const before = await nodes.sql("shared-database", timelineSql);
     // Each of its pages has to come from the other database: the rewind takes long enough to be met half way.
     await divergeAndKill(nodes, "halfway", "UPDATE much SET n = n + 1; CHECKPOINT");
-    await inVolumes(nodes, "shared-database", `install -d -o 999 -g 999 ${data}.diverged.incoming`);
-    const promoting = transition(deployment, "promote", "E-12", "--allow-data-loss");
-    const newHistory = `${data}/pg_wal/${(Number(before) + 1).toString(16).toUpperCase().padStart(8, "0")}.history`;
+    await inVolumes(nodes, "shared-database", `install -d -o 999 -g 999 ${data}.incoming`);
+    const promoting = transition(deployment, "promote", id, "--allow-data-loss", ...options);
+    const newHistory = `${rewound}/pg_wal/${(Number(before) + 1).toString(16).toUpperCase().padStart(8, "0")}.history`;
     await eventually("the rewind is halted half way", () => haltRewind(nodes, newHistory));
     await nodes.docker("kill", nodes.container("shared-database"));
     await nodes.docker("start", nodes.container("shared-database"));
     const { exitCode, all } = await promoting;
     expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
-    const rejoin = evidenceOf(deployment, "E-12").steps.at(-1)?.details.rejoin as Record<string, string>;
-    expect(rejoin).toMatchObject({
-      method: "base-backup",
-      reason: expect.stringContaining("interrupted"),
-      keptAt: expect.stringContaining(`${data}.diverged-`),
-    });
+    const rejoin = evidenceOf(deployment, id).steps.at(-1)?.details.rejoin as Record<string, string>;
+    expect(rejoin).toMatchObject(expected);
+    const { keptAt } = rejoin;
     const folders = await nodes.exec("shared-database", "sh", "-c", `ls -d ${data}*`);
-    expect(folders.stdout.split("\n")).toEqual([data, rejoin.keptAt]);
-    expect(await tablesKeptAside(nodes, "shared-database", rejoin.keptAt ?? "")).toContain("halfway");
+    expect(folders.stdout.split("\n")).toEqual(keptAt ? [data, keptAt] : [data]);
+    if (keptAt) expect(await tablesKeptAside(nodes, "shared-database", keptAt)).toContain("halfway");
     await expectPromoted();
     expect(await tableIn("shared-database", "halfway")).toBe("f");
     await nodes.sql("read-only-database", "DROP TABLE much");
-    expect((await transition(deployment, "restore", "E-12")).exitCode).toBe(0);
-    expect((await healthy(deployment)).databases[0]?.keptData).toEqual([
-      { folder: rejoin.keptAt, bytes: expect.toSatisfy((bytes: number) => bytes > 10_000_000) },
-    ]);
+    expect((await transition(deployment, "restore", id)).exitCode).toBe(0);
+    expect((await healthy(deployment)).databases[0]?.keptData).toEqual(
+      keptAt ? [{ folder: keptAt, bytes: expect.toSatisfy((bytes: number) => bytes > 10_000_000) }] : [],
+    );
   });
 
   it("what is kept aside is named, and removed on a person's word only", async () => {
