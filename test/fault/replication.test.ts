@@ -10,8 +10,18 @@ import {
   transition,
   undamaged,
 } from "../support/transition.ts";
-import { cutOff, divergeAndKill, nodeSays, reconnect, tablesKeptAside } from "../support/transitionFaults.ts";
+import {
+  cutOff,
+  divergeAndKill,
+  haltOnce,
+  inVolumes,
+  nodeSays,
+  reconnect,
+  tablesKeptAside,
+} from "../support/transitionFaults.ts";
 import { killedAt } from "../support/transitionProcess.ts";
+
+const data = "/var/lib/postgresql/data";
 
 const slot = (nodes: Nodes) =>
   nodes.sql(
@@ -118,7 +128,15 @@ describe.sequential("a standby is away for so long that its slot is lost", () =>
       0,
       expect.stringContaining("shared follows read-only (by base backup: it was away for more WAL than"),
     ]);
-    const { exitCode, all } = await transition(deployment, "promote", "S-2", "--allow-data-loss");
+    const promoting = transition(deployment, "promote", "S-2", "--allow-data-loss");
+    await eventually("the copy is halted half way", () =>
+      haltOnce(nodes, "shared-database", "pg_basebackup", `${data}.incoming/PG_VERSION`),
+    );
+    // Until the copy is complete, what it has is where it was.
+    await nodes.docker("kill", nodes.container("shared-database"));
+    await inVolumes(nodes, "shared-database", `test -s ${data}/global/pg_control`);
+    await nodes.docker("start", nodes.container("shared-database"));
+    const { exitCode, all } = await promoting;
     expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
     const rejoin = rejoinIn("S-2");
     expect(rejoin).toMatchObject({

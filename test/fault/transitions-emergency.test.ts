@@ -7,6 +7,7 @@ import {
   acceptsWrites,
   cutOff,
   divergeAndKill,
+  haltOnce,
   inVolumes,
   nodeSays,
   reconnect,
@@ -18,22 +19,6 @@ const data = "/var/lib/postgresql/data";
 const servers = ["primary-server", "secondary-server", "read-only-server"];
 
 const timelineSql = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int";
-
-/** Halts pg_rewind on the shared database's node once it has brought a file; the greater part of its work is before it then. */
-async function haltRewind(nodes: Nodes, brought: string): Promise<boolean> {
-  const halt = `nap() { read -r -t 0.003 <> <(:); }
-  for _ in {1..5000}; do
-    for process in /proc/[0-9]*; do
-      { read -r name < "$process/comm"; } 2>/dev/null
-      [ "$name" = pg_rewind ] || continue
-      until [ -s "$0" ]; do nap; done
-      kill -STOP "\${process#/proc/}" && exit 0
-    done
-    nap
-  done
-  exit 1`;
-  return (await nodes.exec("shared-database", "bash", "-c", halt, brought)).exitCode === 0;
-}
 
 // One story, told in order: each test begins where the one before has ended.
 describe.sequential("the shared database is gone", () => {
@@ -160,7 +145,9 @@ describe.sequential("the shared database is gone", () => {
     await inVolumes(nodes, "shared-database", `install -d -o 999 -g 999 ${data}.incoming`);
     const promoting = transition(deployment, "promote", id, "--allow-data-loss", ...options);
     const newHistory = `${rewound}/pg_wal/${(Number(before) + 1).toString(16).toUpperCase().padStart(8, "0")}.history`;
-    await eventually("the rewind is halted half way", () => haltRewind(nodes, newHistory));
+    await eventually("the rewind is halted half way", () =>
+      haltOnce(nodes, "shared-database", "pg_rewind", newHistory),
+    );
     await nodes.docker("kill", nodes.container("shared-database"));
     await nodes.docker("start", nodes.container("shared-database"));
     const { exitCode, all } = await promoting;

@@ -50,6 +50,22 @@ export async function divergeAndKill(nodes: Nodes, table: string, checkpoint = "
   );
 }
 
+/** Halts a program on a node once there is a file; whether it was seen to begin, and halted, within some 15 s. */
+export async function haltOnce(nodes: Nodes, node: string, program: string, file: string): Promise<boolean> {
+  const halt = `nap() { read -r -t 0.003 <> <(:); }
+  for _ in {1..5000}; do
+    for process in /proc/[0-9]*; do
+      { read -r name < "$process/comm"; } 2>/dev/null
+      [ "$name" = "$0" ] || continue
+      until [ -s "$1" ]; do nap; done
+      kill -STOP "\${process#/proc/}" && exit 0
+    done
+    nap
+  done
+  exit 1`;
+  return (await nodes.exec(node, "bash", "-c", halt, program, file)).exitCode === 0;
+}
+
 /** Starts the data that was kept aside, alone and for no other client, and returns the tables that it holds. */
 export async function tablesKeptAside(
   nodes: Nodes,

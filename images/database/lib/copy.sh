@@ -36,8 +36,9 @@ has_room() {
 # Old data is out of the way at once; its removal, a second for every 2 GB or so, goes on beside the copy.
 discarded=$data_folder.discarded
 discard_data() {
+  [ -e "$data_folder" ] || return 0
   rm -rf "$discarded"
-  [ ! -e "$data_folder" ] || mv "$data_folder" "$discarded"
+  mv "$data_folder" "$discarded"
   nice -n 19 rm -rf "$discarded" &
 }
 
