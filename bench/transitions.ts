@@ -110,9 +110,7 @@ function partsText(parts: readonly Part[]): string {
 
 /** Kills the shared database, decides, and measures until clients write again and until it streams as a standby. */
 async function emergency(stack: DeployedStack, load: WriteLoad, transitionId: string): Promise<Emergency> {
-  // What the killed database has to replay is what was written since its last checkpoint: in each run the same.
-  await localRows(nodeOf(stack, "shared"), "postgres", "CHECKPOINT");
-  await load.more(200);
+  await serveForHours(stack, load);
   await containerOf(nodeOf(stack, "shared")).kill();
   // Whoever decides needs a moment; answers that were under way are counted before.
   await sleep(300);
@@ -137,6 +135,24 @@ async function emergency(stack: DeployedStack, load: WriteLoad, transitionId: st
     rejoin: method,
     parts,
   };
+}
+
+/**
+ * Leaves both databases as hours of service do: the WAL of earlier promotions is gone, of which each has left its own copy
+ * of the segment that it fell into, and what was written since the last checkpoint is in each run the same.
+ */
+async function serveForHours(stack: DeployedStack, load: WriteLoad): Promise<void> {
+  const statement = (node: "shared" | "read-only", sql: string) =>
+    localRows(nodeOf(stack, node), "postgres", sql);
+  for (let segment = 0; segment < 3; segment++) {
+    await load.more(20);
+    await statement("shared", "SELECT pg_switch_wal()");
+  }
+  await load.more(20);
+  await statement("shared", "CHECKPOINT");
+  await load.more(50);
+  await statement("read-only", "CHECKPOINT");
+  await load.more(200);
 }
 
 function emergencyPromote(stack: DeployedStack, transitionId: string): Promise<Evidence> {
