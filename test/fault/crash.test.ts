@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Deployment } from "../support/deployment.ts";
 import { underLoad } from "../support/load.ts";
@@ -71,12 +72,12 @@ describe("a crash under write load", () => {
     // Without the others it waits closed, long enough for that number to be given.
     await cutOff(nodes, node);
     await nodes.docker("start", container);
-    const sleepers = "for n in $(seq 1000); do sleep 60 & done; wait";
-    await nodes.docker("exec", "--detach", container, "sh", "-c", sleepers);
-    await eventually(
-      "another process has the number",
-      async () => (await nodes.exec(node, "cat", "/proc/600/comm")).stdout === "sleep",
-    );
+    const pid = await nodes.inspect(node, "{{.State.Pid}}");
+    const takeNumber = "echo 599 > /proc/sys/kernel/ns_last_pid; sleep 120 > /dev/null 2>&1 < /dev/null &";
+    await eventually("another process has the number", async () => {
+      await execa("nsenter", ["--target", pid, "--pid", "sh", "-c", takeNumber]);
+      return (await nodes.exec(node, "cat", "/proc/600/comm")).stdout === "sleep";
+    });
     await reconnect(nodes, node);
     await healthy(deployment);
     expect(await nodes.inspect(node, "{{.RestartCount}}")).toBe("0");

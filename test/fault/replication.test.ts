@@ -168,6 +168,21 @@ describe.sequential("a standby is away for so long that its slot is lost", () =>
   });
 });
 
+describe("a database is told something while nobody listens", () => {
+  it("it heeds it all the same", async () => {
+    const deployment = await Deployment.shared();
+    const nodes = await Nodes.of(deployment);
+    const startedAt = () => nodes.sql("read-only-database", "SELECT pg_postmaster_start_time()");
+    const before = await startedAt();
+    // As by a signal that comes while the node is on its way between reading its intent and opening: it wakes nobody.
+    const intent = "/var/lib/pg-continuity/intent.json";
+    const rewrite = `jq -c '.transitionId = "unheard"' ${intent} > ${intent}.told && mv ${intent}.told ${intent}`;
+    expect(await nodes.exec("read-only-database", "sh", "-c", rewrite)).toMatchObject({ exitCode: 0 });
+    await eventually("it has begun anew", async () => ![before, ""].includes(await startedAt()));
+    await healthy(deployment);
+  });
+});
+
 describe("a database crashes with much to replay", () => {
   it("it says where it is until it is open, and everything is there", async () => {
     const deployment = await Deployment.shared();

@@ -116,6 +116,7 @@ watch_timelines() {
   local verdict reason system_id
   system_id=$(own_system_id)
   while sleep 3; do
+    heed
     end_promotion
     is_armed || continue
     guard_round running

@@ -108,6 +108,7 @@ watch_upstream() {
   local upstream streaming="SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'"
   upstream=$(intent upstream)
   while sleep 10; do
+    heed
     [ "$(psql -XAtq -d postgres -c "$streaming" 2>/dev/null)" = 0 ] || continue
     went_past "$upstream" || continue
     echo "its data goes past where $upstream was promoted" > "$state_folder/restart"

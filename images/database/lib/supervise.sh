@@ -90,6 +90,9 @@ hold_closed() {
 #   supervise primary | standby | promote
 supervise() {
   local now=$1 wanted code transition_id
+  # What came since the intent was read has woken nobody.
+  [ -z "$stop_requested" ] || exit 0
+  intent_changed && return
   rm -f "$state_folder/stopped.json" "$state_folder/restart"
   chmod 0700 "$data_folder"
   postgres -D "$data_folder" -c "config_file=$config_folder/postgresql.conf" &
@@ -115,9 +118,9 @@ supervise() {
       wanted=$(jq -r .role "$intent_file")
       if [ "$wanted" = primary ]; then
         # Promoted by take-over while running: nothing to stop, it is what it should be.
+        read_intent
         [ "$now" != standby ] || restart_watcher promote
         now=primary
-        read_intent
       else
         kill -INT "$postgres_pid"
         transition_id=$(jq -c .transitionId "$intent_file")
@@ -150,6 +153,9 @@ end_promotion() {
   write_file "$state_folder/role.conf" < /dev/null
   psql -XAtq -d postgres -c 'SELECT pg_reload_conf()' > /dev/null
 }
+
+# Wakes the main process where the intent has changed: the signal may have come before there was anything to wake.
+heed() { ! intent_changed || kill -USR1 1; }
 
 restart_watcher() {
   kill "$watcher_pid" 2>/dev/null
@@ -187,6 +193,7 @@ settle() {
   until pg_isready --quiet; do
     sleep 0.1
     if [ $((SECONDS - since)) -ge 2 ]; then
+      heed
       since=$SECONDS has_told=1
       tell_recovery
     fi
