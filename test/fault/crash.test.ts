@@ -73,7 +73,9 @@ describe("a crash under write load", () => {
     await cutOff(nodes, node);
     await nodes.docker("start", container);
     const pid = await nodes.inspect(node, "{{.State.Pid}}");
-    const takeNumber = "echo 599 > /proc/sys/kernel/ns_last_pid; sleep 120 > /dev/null 2>&1 < /dev/null &";
+    // Of the same user: PostgreSQL takes no other one's process for its own.
+    const takeNumber =
+      "echo 599 > /proc/sys/kernel/ns_last_pid; setpriv --reuid 999 --clear-groups sleep 120 > /dev/null 2>&1 < /dev/null &";
     await eventually("another process has the number", async () => {
       await execa("nsenter", ["--target", pid, "--pid", "sh", "-c", takeNumber]);
       return (await nodes.exec(node, "cat", "/proc/600/comm")).stdout === "sleep";
