@@ -117,10 +117,19 @@ watch_upstream() {
   done
 }
 
-# Copies the own data again: copy_again REASON FORK END. The old one stays until the copy is complete, where there is room.
+# Copies the own data again: copy_again REASON FORK END. The old one stays until the copy is complete, where there is room;
+# else until there is one to copy from. Returns 1 when the intent has changed meanwhile.
 copy_again() {
   local need free
-  [ -n "$kept" ] || has_room || discard_data
+  if [ -z "$kept" ] && ! has_room; then
+    until [ -n "$(ask_peer "$(intent upstream)")" ]; do
+      intent_changed && return 1
+      report_change closed "waiting for $(intent upstream) to answer, before the own data makes room for a copy"
+      pause 0.3
+    done
+    intent_changed && return 1
+    discard_data
+  fi
   copy_from_upstream || return
   rejoined base-backup "$1" "$2" "$3"
 }
