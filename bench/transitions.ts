@@ -164,6 +164,7 @@ function emergencyPromote(stack: DeployedStack, transitionId: string): Promise<E
       allowDataLoss: true,
       primaryIsDown: false,
       keepDiverged: true,
+      readUnsentWal: true,
     },
     observer: stack.access,
     operatorPassword: stack.operatorPassword,

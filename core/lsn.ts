@@ -5,11 +5,15 @@ export function parseLsn(lsn: string): number {
   return Number.parseInt(match[1], 16) * 2 ** 32 + Number.parseInt(match[2], 16);
 }
 
-/** The position one byte before another one: who is past it has come at least to that. */
-export function lsnBefore(lsn: string): string {
-  const position = Math.max(0, parseLsn(lsn) - 1);
+/** The reverse of `parseLsn`. */
+export function renderLsn(position: number): string {
   const hex = (number: number) => number.toString(16).toUpperCase();
   return `${hex(Math.floor(position / 2 ** 32))}/${hex(position % 2 ** 32)}`;
+}
+
+/** The position one byte before another one: who is past it has come at least to that. */
+export function lsnBefore(lsn: string): string {
+  return renderLsn(Math.max(0, parseLsn(lsn) - 1));
 }
 
 /** How many bytes `behind` is behind `ahead`; 0 where it is not. */

@@ -108,6 +108,7 @@ export const settingsSchema = z.strictObject({
   allowDataLoss: z.string().default(""),
   primaryIsDown: z.string().default(""),
   keepDiverged: z.boolean().default(true),
+  readUnsentWal: z.boolean().default(true),
   dataProtection: z.boolean().default(true),
   giveUpVolume: z
     .string()

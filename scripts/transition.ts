@@ -19,6 +19,7 @@ const program = new Command("transition")
   .option("--allow-data-loss", "accept an emergency promote that cannot prove zero loss")
   .option("--primary-is-down", "your word that an unreachable primary host is switched off")
   .option("--no-keep-diverged", "do not keep a copy of data that went its own way")
+  .option("--no-read-unsent-wal", "do not read from the disk of a database that is down what it had not sent")
   .addHelpText(
     "after",
     "\nExit codes: 0 done (or, with --dry-run, can run), 1 failed, 4 refused, nothing was changed.",
@@ -32,6 +33,7 @@ interface Options {
   readonly allowDataLoss?: true;
   readonly primaryIsDown?: true;
   readonly keepDiverged: boolean;
+  readonly readUnsentWal: boolean;
 }
 
 await main(async () => {
@@ -44,6 +46,7 @@ await main(async () => {
     allowDataLoss: options.allowDataLoss === true,
     primaryIsDown: options.primaryIsDown === true,
     keepDiverged: options.keepDiverged,
+    readUnsentWal: options.readUnsentWal,
     ...(stack.topology.synchronous ? await readEra(stack.name) : {}),
   };
   const before = await planNow(stack.topology, goal, stack.access);

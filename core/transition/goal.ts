@@ -8,7 +8,7 @@ export function withEra(goal: Goal, synchronousEra: string | undefined): Goal {
 
 /** The transition that the config asks for; undefined for none. Overrides count only where they name its id. */
 export function goalOf(settings: Settings): Goal | undefined {
-  const { transition, transitionId, allowDataLoss, primaryIsDown, keepDiverged } = settings;
+  const { transition, transitionId, allowDataLoss, primaryIsDown, keepDiverged, readUnsentWal } = settings;
   if (transition === "none") return undefined;
   return {
     transition,
@@ -16,5 +16,6 @@ export function goalOf(settings: Settings): Goal | undefined {
     allowDataLoss: allowDataLoss === transitionId,
     primaryIsDown: primaryIsDown === transitionId,
     keepDiverged,
+    readUnsentWal,
   };
 }

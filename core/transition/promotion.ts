@@ -51,6 +51,7 @@ export function planPromotion(
           database: target.name,
           seenTimeline,
           replayed: last.exclusive ? last.lsn : missingFrom(other, hasAll),
+          unsentFrom: null,
           proof: "lossless",
         },
         ...follow,
@@ -64,7 +65,8 @@ export function planPromotion(
   const refused: Refusal[] = [];
   const isBehindStandby = lossless && other.state === "standby" && !confirmed;
   const position = `${target.name} has replayed up to ${standby.lsn} on timeline ${standby.timeline}${standby.receivedLsn ? ` and received up to ${standby.receivedLsn}` : ""}`;
-  const loss = `writes that ${other.name} acknowledged after that and did not send are lost`;
+  const unsentFrom = goal.readUnsentWal && !confirmed && hasReadableDisk(other) ? other.name : null;
+  const loss = `writes that ${other.name} acknowledged after that and did not send are lost${unsentFrom ? ", unless its disk can be read, which is tried first" : ""}`;
   if (other.state === "unreachable" && !goal.primaryIsDown)
     refused.push({
       reason: `${describe(other)}, so it cannot be fenced: it may still accept writes`,
@@ -89,6 +91,7 @@ export function planPromotion(
         database: target.name,
         seenTimeline,
         replayed: null,
+        unsentFrom,
         proof: confirmed ? "lossless" : "possible loss",
       },
       ...follow,
@@ -101,6 +104,11 @@ export function planPromotion(
       ...waitingFor(standby, target, other, follow),
     ],
   };
+}
+
+/** Whether the engine has the container of a database that does not run as anything: its disk may be read. */
+function hasReadableDisk({ state }: DatabaseView): boolean {
+  return state === "stopped" || state === "closed" || state === "silent";
 }
 
 /** The position that a standby still has to come past to have all that the other standby has replayed; null for none. */

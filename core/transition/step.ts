@@ -15,6 +15,8 @@ export interface Goal {
   readonly primaryIsDown: boolean;
   /** Keeps a copy of data that went its own way before it is set back. */
   readonly keepDiverged: boolean;
+  /** Before an emergency promote reads from the disk of the database that is down what it had not sent. */
+  readonly readUnsentWal: boolean;
   /**
    * The present era of synchronous replication, as the deployment keeps it. A standby that has it has every acknowledged
    * write. Left out where replication is not synchronous.
@@ -33,13 +35,15 @@ export type Step =
   | { readonly kind: "fence"; readonly database: DatabaseName; readonly follows: DatabaseName }
   /**
    * Promotes a standby while nobody accepts writes. `replayed`: WAL position it must have come past first.
-   * `seenTimeline`: the highest timeline that anybody has seen; the new one must be above it.
+   * `seenTimeline`: the highest timeline that anybody has seen; the new one must be above it. `unsentFrom`: the database
+   * that is down, from whose disk the standby gets first what it had not received; null where nothing is to be read.
    */
   | {
       readonly kind: "promote";
       readonly database: DatabaseName;
       readonly replayed: string | null;
       readonly seenTimeline: number;
+      readonly unsentFrom: DatabaseName | null;
       readonly proof: "lossless" | "possible loss";
     }
   /** The database follows another one: as it is, else rewound, else copied again. */
@@ -81,7 +85,7 @@ export function describeStep(step: Step): {
         about: "0.1 s",
       };
     case "promote":
-      return { text: `promote ${step.database} (${step.proof})`, cost: "writes wait", about: "0.2 s" };
+      return { text: `promote ${step.database} ${promotionText(step)}`, cost: "writes wait", about: "0.2 s" };
     case "follow":
       return {
         text: `${step.database} follows ${step.upstream} (${rejoinText(step.expected)})`,
@@ -97,4 +101,9 @@ export function describeStep(step: Step): {
     case "record-intent":
       return { text: `record that ${step.database} is the primary`, cost: "no downtime", about: "0.1 s" };
   }
+}
+
+function promotionText({ unsentFrom, proof }: Extract<Step, { kind: "promote" }>): string {
+  if (unsentFrom === null) return `(${proof})`;
+  return `with what can be read of the WAL that ${unsentFrom} had not sent (${proof})`;
 }

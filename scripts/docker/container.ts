@@ -95,6 +95,28 @@ export async function readContainerFile(
 }
 
 /**
+ * Reads one file of a container, running or stopped, as it is. Returns undefined where there is no such file.
+ *
+ * @throws Error when the engine cannot be asked, or the answer breaks off
+ */
+export async function readContainerBytes(
+  container: Docker.Container,
+  path: string,
+): Promise<Buffer | undefined> {
+  let answer: NodeJS.ReadableStream;
+  try {
+    answer = await container.getArchive({ path });
+  } catch (error) {
+    if (isStatus(error, 404)) return undefined;
+    throw error;
+  }
+  const reader = extract();
+  reader.end(await collectBytes(answer));
+  for await (const entry of reader) if (entry.header.type === "file") return collectBytes(entry);
+  return undefined;
+}
+
+/**
  * Reads text files of one folder of a container, running or stopped, at once: each question of this kind takes the
  * engine tens of milliseconds, and it answers them one after another. Files that are not there are left out. For the
  * rest as `readContainerFile`.

@@ -41,7 +41,7 @@ export async function measureTransition(
   const began = performance.now();
   const evidence = await runTransition({
     topology: stack.topology,
-    goal: { allowDataLoss: false, primaryIsDown: false, keepDiverged: true, ...goal },
+    goal: { allowDataLoss: false, primaryIsDown: false, keepDiverged: true, readUnsentWal: true, ...goal },
     observer: stack.access,
     operatorPassword: stack.operatorPassword,
     commit,

@@ -4,6 +4,7 @@ import { stateFolder } from "../../core/render/files.ts";
 import type { Goal, Step } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { putFiles, readContainerFile } from "../docker/container.ts";
+import { messageOf } from "../observe/container.ts";
 import { containerOf } from "../observe/index.ts";
 import { awaitStreaming } from "./awaitStreaming.ts";
 import { type ActionContext, type ActionDetails, connectPatiently, nodeOf, withClient } from "./context.ts";
@@ -12,6 +13,7 @@ import { giveIntent, haveFollow, primaryIntent, standbyIntent } from "./intents.
 import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
 import { startTakeOver } from "./takeOver.ts";
+import { readUnsentWal, recoveredBytes, type UnsentWal, unsentWords } from "./unsentWal.ts";
 
 /** How long, in seconds, the first write on a new primary may wait for the old one to follow. */
 const followPatienceSeconds = 60;
@@ -26,6 +28,8 @@ interface Stopped {
   readonly state: string;
   readonly lsn: string;
   readonly timeline: number;
+  /** Why it has left the WAL alone that it was given. */
+  readonly unsentProblem?: string;
 }
 
 /** Runs one step. Throws when it could not be done; the driver then looks what is the case. */
@@ -69,7 +73,7 @@ async function switchOver(
     if (stopped.state !== "shut down")
       throw new Error(`${from} did not stop in order (it is "${stopped.state}")`);
     await pauseAt("stopped:switch-over", context.progress);
-    const taken = await finish(takeOver, to, [stopped.lsn, String(stopped.timeline)], context);
+    const taken = await finish(takeOver, to, [stopped.lsn, String(stopped.timeline)], undefined, context);
     const promotedSeconds = (performance.now() - writesStoppedAt) / 1000;
     return {
       oldPrimaryEndedAt: stopped.lsn,
@@ -118,28 +122,77 @@ async function promote(
 ): Promise<ActionDetails> {
   const name = step.database;
   const started = performance.now();
-  const takeOver = await takeOverOf(name, context);
+  const [takeOver, unsent] = await Promise.all([
+    takeOverOf(name, context),
+    step.unsentFrom === null ? nothingUnsent : unsentWalOf(step.unsentFrom, name, context),
+  ]);
   try {
-    const taken = await finish(takeOver, name, [step.replayed ?? "-", String(step.seenTimeline)], context);
-    return { ...taken, writesStoppedAt: started, ...(await firstWrite(name, context, 1)) };
+    const words = [step.replayed ?? "-", String(step.seenTimeline)] as const;
+    const taken = await finish(takeOver, name, words, unsent.wal, context);
+    const { replayedLsn, timeline } = taken;
+    const found = { replayedLsn, timeline, ...unsentDetails(unsent, taken) };
+    return { ...found, writesStoppedAt: started, ...(await firstWrite(name, context, 1)) };
   } finally {
     takeOver.cancel();
   }
 }
 
-interface Taken extends Readonly<Record<string, unknown>> {
-  readonly replayedLsn: string;
-  readonly timeline: number;
+interface Unsent {
+  readonly wal?: UnsentWal;
+  /** Why nothing could be read. */
+  readonly problem?: string;
+}
+const nothingUnsent: Unsent = {};
+
+/** What a database that is down had not sent. That it cannot be read keeps nobody from promoting: the loss was accepted. */
+async function unsentWalOf(
+  from: DatabaseName,
+  standby: DatabaseName,
+  context: ActionContext,
+): Promise<Unsent> {
+  try {
+    const wal = (await context.earlyUnsentWal?.take(from)) ?? (await readUnsentWal(from, standby, context));
+    return { wal };
+  } catch (error) {
+    const problem = messageOf(error);
+    context.progress(`${from}: what it had not sent could not be read: ${problem}`);
+    return { problem };
+  }
 }
 
-/** Gives `take-over` its word: the position that must be replayed first, and the highest timeline that was seen. */
+/** For the evidence: what came of the WAL that was not sent. */
+function unsentDetails({ wal, problem }: Unsent, taken: Taken): ActionDetails {
+  const whyNot = problem ?? taken.unsentProblem;
+  // A disk that is not as it was tells nothing of what was lost either.
+  if (whyNot !== undefined) return { unsentWal: { problem: whyNot }, provesZeroLoss: false };
+  if (!wal) return {};
+  const { from, receivedLsn, isCut } = wal;
+  const bytes = recoveredBytes(wal, taken.replayedLsn);
+  return { unsentWal: { from, receivedLsn, bytes, ...(isCut ? { isCut } : {}) } };
+}
+
+/** What `take-over` says. */
+interface Taken {
+  readonly replayedLsn: string;
+  readonly timeline: number;
+  /** Why it has left the WAL alone that it was given. */
+  readonly unsentProblem?: string;
+}
+
+/**
+ * Gives `take-over` its word: the position that must be replayed first, the highest timeline that was seen, and what the
+ * other database had not sent.
+ */
 function finish(
   takeOver: PreparedCommand,
   name: DatabaseName,
   words: readonly [replayed: string, seenTimeline: string],
+  unsent: UnsentWal | undefined,
   context: ActionContext,
 ): Promise<Taken> {
-  return takeOver.go(words, takeOverSilenceSeconds, (line) => context.progress(`${name}: ${line}`));
+  return takeOver.go([...words, ...unsentWords(unsent)], takeOverSilenceSeconds, (line) =>
+    context.progress(`${name}: ${line}`),
+  );
 }
 
 function takeOverOf(name: DatabaseName, context: ActionContext): Promise<PreparedCommand> {
@@ -209,7 +262,13 @@ async function follow(
   const rejoin = await rejoinOf(containerOf(node), context.goal);
   // Where replication is synchronous writes may have waited for this step.
   const { synchronous } = context.topology;
-  return { rejoin, ...(synchronous ? await firstWrite(upstream, context, followPatienceSeconds) : {}) };
+  // All that the old primary has on its disk belongs to the history of the new one.
+  const proof = rejoin?.method === "as-is" ? { provesZeroLoss: true } : {};
+  return {
+    rejoin,
+    ...proof,
+    ...(synchronous ? await firstWrite(upstream, context, followPatienceSeconds) : {}),
+  };
 }
 
 async function rejoinOf(container: Docker.Container, goal: Goal): Promise<RejoinObservation | null> {

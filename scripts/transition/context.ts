@@ -7,6 +7,7 @@ import type { Goal } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
 import type { EarlyTakeOver } from "./takeOver.ts";
+import type { EarlyUnsentWal } from "./unsentWal.ts";
 
 /** What a step needs, and how it tells of its progress. */
 export interface ActionContext {
@@ -17,6 +18,8 @@ export interface ActionContext {
   readonly progress: (text: string) => void;
   /** The command that promotes, started ahead of time where the transition may need it. */
   readonly earlyTakeOver?: EarlyTakeOver;
+  /** What the other database had not sent, read ahead of time where it is down. */
+  readonly earlyUnsentWal?: EarlyUnsentWal;
 }
 
 /** What a step found out, for the evidence. */
@@ -25,6 +28,11 @@ export type ActionDetails = Readonly<Record<string, unknown>> & {
   readonly writesStoppedAt?: number;
   /** When the new primary had committed its first write. */
   readonly writesResumedAt?: number;
+  /**
+   * True where the step has shown that a promotion without proof has lost nothing; false where it has found that nobody
+   * can show it afterwards.
+   */
+  readonly provesZeroLoss?: boolean;
   /** Set where the step has changed this and nothing else. */
   readonly fencedWhileDown?: FencedWhileDown;
 };

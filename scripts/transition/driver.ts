@@ -23,6 +23,7 @@ import type { ActionContext, ActionDetails } from "./context.ts";
 import { actor, TransitionLock } from "./lock.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { EarlyTakeOver } from "./takeOver.ts";
+import { EarlyUnsentWal } from "./unsentWal.ts";
 
 /** A transition that must not run: why, and what a person can do. Nothing was changed. */
 export class RefusedError extends Error {
@@ -71,15 +72,15 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
     progress(`waiting: another transition is running (${holder})`),
   );
   const base: ActionContext = { topology, goal, operator, progress };
-  const early = goal.transition === "rebuild" ? undefined : new EarlyTakeOver(targets[goal.transition], base);
-  const context: ActionContext = early ? { ...base, earlyTakeOver: early } : base;
+  const early = earlyOf(goal, base);
+  const context: ActionContext = { ...base, ...early };
   let failure: unknown;
   try {
     await steps(run, context, { lock, record, silence });
   } catch (error) {
     failure = error;
   } finally {
-    early?.cancel();
+    early.earlyTakeOver?.cancel();
   }
   const evidence = record.evidence(await observe(topology, run.observer, "plan", silence), failure);
   try {
@@ -89,6 +90,17 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
   }
   if (failure !== undefined) throw failure;
   return evidence;
+}
+
+/** What is begun before anything is known, because writes may be waiting. None of it changes anything. */
+function earlyOf(goal: Goal, base: ActionContext): Pick<ActionContext, "earlyTakeOver" | "earlyUnsentWal"> {
+  if (goal.transition === "rebuild") return {};
+  const target = targets[goal.transition];
+  const other = target === "shared" ? "read-only" : "shared";
+  return {
+    earlyTakeOver: new EarlyTakeOver(target, base),
+    ...(goal.readUnsentWal ? { earlyUnsentWal: new EarlyUnsentWal(other, target, base) } : {}),
+  };
 }
 
 /** A plan, and what it rests on. */
@@ -152,6 +164,7 @@ class Record {
   #writesStoppedAt: number | undefined;
   #writeGapSeconds: number | null = null;
   #possibleLoss = false;
+  #isProvable = true;
 
   constructor(run: TransitionRun, startedAt: Date) {
     this.#run = run;
@@ -174,7 +187,9 @@ class Record {
     if (step.kind === "promote" && step.proof === "possible loss") this.#possibleLoss = true;
     try {
       const found = await work();
-      const { writesStoppedAt, writesResumedAt, fencedWhileDown: _, ...details } = found;
+      const { writesStoppedAt, writesResumedAt, fencedWhileDown: _, provesZeroLoss, ...details } = found;
+      this.#isProvable &&= provesZeroLoss !== false;
+      if (provesZeroLoss && this.#isProvable) this.#possibleLoss = false;
       this.#writesStoppedAt ??= writesStoppedAt;
       // Where replication is synchronous writes may resume only with the step after the promotion.
       if (this.#writesStoppedAt !== undefined && writesResumedAt !== undefined)

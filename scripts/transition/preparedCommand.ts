@@ -77,19 +77,20 @@ export class PreparedCommand {
   /**
    * Gives the word, and waits for the command's end.
    *
+   * @param words a line each; bytes are passed on as they are
    * @param seconds how long it may say nothing
    * @param tell is given what it says of its progress on standard error; what begins with its name is an error's text
    * @returns the JSON that it printed
    * @throws Error with what it said when it failed
    */
   async go<T>(
-    lines: readonly string[],
+    words: readonly (string | Buffer)[],
     seconds: number,
     tell: (line: string) => void = () => undefined,
   ): Promise<T> {
     this.#tell = tell;
     this.#heardAt = Date.now();
-    this.#stream.write(`${lines.join("\n")}\n`);
+    for (const word of words) this.#stream.write(typeof word === "string" ? `${word}\n` : word);
     const answer = () => this.#stdout.slice("ready\n".length);
     await this.#until(() => isJson(answer()), seconds);
     return JSON.parse(answer()) as T;

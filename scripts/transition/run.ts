@@ -19,6 +19,7 @@ const inputSchema = z.object({
     allowDataLoss: z.boolean(),
     primaryIsDown: z.boolean(),
     keepDiverged: z.boolean(),
+    readUnsentWal: z.boolean(),
     synchronousEra: z.string().optional(),
   }),
   caCertificate: z.string(),

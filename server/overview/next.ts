@@ -28,6 +28,7 @@ function preflightOf(input: OverviewInput, transition: TransitionName): Prefligh
     allowDataLoss: false,
     primaryIsDown: false,
     keepDiverged: true,
+    readUnsentWal: true,
   };
   const { verdict, plan, unseen } = outlookOn(observation, goal, input.deployment.synchronous);
   return {

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
+import { parseLsn } from "../../core/lsn.ts";
+import { segmentBytes, segmentName } from "../../core/transition/unsentWal.ts";
 import { Deployment } from "../support/deployment.ts";
 import { eventually, healthy, Nodes } from "../support/nodes.ts";
 import { damages, evidenceOf, roles, transition, undamaged, underLoad } from "../support/transition.ts";
@@ -17,6 +19,9 @@ import { killedAt, WorkingProcess } from "../support/transitionProcess.ts";
 
 const data = "/var/lib/postgresql/data";
 const servers = ["primary-server", "secondary-server", "read-only-server"];
+
+/** As when the disk of the old primary cannot be read: what it had not sent is lost. */
+const lossy = ["--allow-data-loss", "--no-read-unsent-wal"];
 
 const timelineSql = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int";
 
@@ -44,7 +49,7 @@ describe.sequential("the shared database is gone", () => {
   /** A former primary with writes that the other one has not got, and does not get until its replay goes on. */
   const startBeforePromotion = async (table: string, id: string): Promise<() => Promise<void>> => {
     await divergeAndKill(nodes, table, "");
-    await killedAt(deployment, "after:fence", ["promote", id, "--allow-data-loss"]);
+    await killedAt(deployment, "after:fence", ["promote", id, ...lossy]);
     const resume = await haltReplay("read-only-database");
     await nodes.docker("start", nodes.container("shared-database"));
     await eventually(
@@ -79,7 +84,7 @@ describe.sequential("the shared database is gone", () => {
   });
 
   it("with the word it promotes; the old one comes back rewound, its own data is kept aside", async () => {
-    const { exitCode, all } = await transition(deployment, "promote", "E-3", "--allow-data-loss");
+    const { exitCode, all } = await transition(deployment, "promote", "E-3", ...lossy);
     expect([exitCode, all]).toEqual([0, expect.stringContaining("WRITES MAY BE LOST")]);
     await expectPromoted();
     const evidence = evidenceOf(deployment, "E-3");
@@ -117,6 +122,64 @@ describe.sequential("the shared database is gone", () => {
     await healthy(deployment);
   });
 
+  it("its disk can be read: what it had not sent is on the new primary, and it comes back as it is", async () => {
+    // Three segments of 16 MB, in the middle of which the replica was cut off.
+    await divergeAndKill(
+      nodes,
+      "readBack",
+      "DO $$ BEGIN FOR n IN 1..3 LOOP PERFORM pg_switch_wal(); CREATE TABLE IF NOT EXISTS much AS SELECT generate_series(1, 500000); END LOOP; END $$",
+    );
+    const { exitCode, all } = await transition(deployment, "promote", "E-19", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("unless its disk can be read")]);
+    await expectPromoted();
+    const { lostWrites, steps } = evidenceOf(deployment, "E-19");
+    const [, promoted, followed] = steps.map(({ details }) => details);
+    expect([lostWrites, promoted, followed]).toEqual([
+      0,
+      expect.objectContaining({
+        unsentWal: {
+          from: "shared",
+          receivedLsn: expect.stringMatching(/^0\/\w+$/),
+          bytes: expect.toSatisfy((bytes: number) => bytes > 30_000_000),
+        },
+      }),
+      expect.objectContaining({ rejoin: expect.objectContaining({ method: "as-is" }) }),
+    ]);
+    for (const node of ["shared-database", "read-only-database"])
+      expect(await nodes.sql(node, "SELECT count(*) FROM readBack")).toBe("2000");
+    await nodes.sql("read-only-database", "DROP TABLE much");
+    expect((await transition(deployment, "restore", "E-19")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
+  it("what its disk holds does not go on where the sent WAL ends: it is left alone, and no proof is claimed", async () => {
+    await divergeAndKill(nodes, "unreadable", "");
+    const [timeline, received] = (
+      await nodes.sql(
+        "read-only-database",
+        "SELECT ('x' || max(left(name, 8)))::bit(32)::int, pg_last_wal_receive_lsn() FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'",
+      )
+    ).split("|");
+    const last = parseLsn(received ?? "") - 1;
+    const segment = segmentName(Number(timeline), last);
+    const offset = last % segmentBytes;
+    // The last byte that was sent is another one on the disk now.
+    const flip = `cd ${data}/pg_wal && byte=$(od -An -tu1 -j ${offset} -N 1 ${segment}) &&
+      printf "\\\\$(printf %o $((byte ^ 255)))" | dd of=${segment} bs=1 seek=${offset} conv=notrunc status=none`;
+    await inVolumes(nodes, "shared-database", flip);
+    const { exitCode, all } = await transition(deployment, "promote", "E-20", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("does not go on where the own WAL ends")]);
+    await expectPromoted();
+    const { lostWrites, steps } = evidenceOf(deployment, "E-20");
+    expect([lostWrites, steps[1]?.details]).toEqual([
+      null,
+      expect.objectContaining({ unsentWal: { problem: expect.stringContaining("left alone") } }),
+    ]);
+    expect(await tableIn("read-only-database", "unreadable")).toBe("f");
+    expect((await transition(deployment, "restore", "E-20")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
   it.each([
     {
       what: "its own data, which was not to be kept: it is copied again",
@@ -143,7 +206,7 @@ describe.sequential("the shared database is gone", () => {
     // Each of its pages has to come from the other database: the rewind takes long enough to be met half way.
     await divergeAndKill(nodes, "halfway", "UPDATE much SET n = n + 1; CHECKPOINT");
     await inVolumes(nodes, "shared-database", `install -d -o 999 -g 999 ${data}.incoming`);
-    const promoting = transition(deployment, "promote", id, "--allow-data-loss", ...options);
+    const promoting = transition(deployment, "promote", id, ...lossy, ...options);
     const newHistory = `${rewound}/pg_wal/${(Number(before) + 1).toString(16).toUpperCase().padStart(8, "0")}.history`;
     await eventually("the rewind is halted half way", () =>
       haltOnce(nodes, "shared-database", "pg_rewind", newHistory),
@@ -197,7 +260,7 @@ describe.sequential("the shared database is gone", () => {
         .then((all) => all === "t"),
     );
     await divergeAndKill(nodes, "afterMuch", "");
-    const { exitCode, all } = await transition(deployment, "promote", "E-13", "--allow-data-loss");
+    const { exitCode, all } = await transition(deployment, "promote", "E-13", ...lossy);
     expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
     expect(evidenceOf(deployment, "E-13").steps.at(-1)?.details.rejoin).toMatchObject({ method: "rewind" });
     expect((await transition(deployment, "restore", "E-13")).exitCode).toBe(0);
@@ -226,7 +289,7 @@ describe.sequential("the shared database is gone", () => {
     const resume = await startBeforePromotion("unheard", "E-15");
     await nodes.docker("kill", nodes.container("shared-database"));
     await resume();
-    const { exitCode, all } = await transition(deployment, "promote", "E-15", "--allow-data-loss");
+    const { exitCode, all } = await transition(deployment, "promote", "E-15", ...lossy);
     expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
     await expectPromoted();
     const { rejoin } = evidenceOf(deployment, "E-15").steps.at(-1)?.details as { rejoin: { keptAt: string } };
@@ -423,7 +486,7 @@ describe.sequential("the shared database is gone", () => {
       expect((await transition(deployment, "restore", "E-8")).exitCode).toBe(0);
       expect(await timelines("shared-database")).toBe("t");
       await divergeAndKill(nodes, "third", "");
-      const { exitCode, all } = await transition(deployment, "promote", "E-9", "--allow-data-loss");
+      const { exitCode, all } = await transition(deployment, "promote", "E-9", ...lossy);
       expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
       expect(evidenceOf(deployment, "E-9").steps.at(-1)?.details.rejoin).toMatchObject({ method: "rewind" });
       await expectPromoted();

@@ -46,6 +46,7 @@ export async function runAgain(
       allowDataLoss: false,
       primaryIsDown: false,
       keepDiverged: true,
+      readUnsentWal: true,
       ...words,
     },
     observer: access,

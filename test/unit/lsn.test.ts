@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { lsnBefore, lsnDistance, parseLsn } from "../../core/lsn.ts";
+import { lsnBefore, lsnDistance, parseLsn, renderLsn } from "../../core/lsn.ts";
 
 const format = (value: bigint) => `${(value >> 32n).toString(16)}/${(value & 0xffffffffn).toString(16)}`;
 const positions = fc.bigInt({ min: 0n, max: BigInt(Number.MAX_SAFE_INTEGER) });
@@ -30,6 +30,7 @@ describe("WAL positions", () => {
       fc.property(positions, (value) => {
         expect(parseLsn(format(value))).toBe(Number(value));
         expect(parseLsn(format(value).toUpperCase())).toBe(Number(value));
+        expect(renderLsn(Number(value))).toBe(format(value).toUpperCase());
       }),
     );
   });

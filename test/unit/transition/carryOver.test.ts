@@ -11,6 +11,7 @@ const goal: Goal = {
   allowDataLoss: true,
   primaryIsDown: false,
   keepDiverged: true,
+  readUnsentWal: true,
 };
 const common = { timeline: 3, lsn: 0x1005, transitionId: "CHG-1", replayPaused: false, systemId: "7" };
 const stopped: SimulatedDatabase = {

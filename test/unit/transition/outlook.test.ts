@@ -14,6 +14,7 @@ const base: Goal = {
   allowDataLoss: false,
   primaryIsDown: false,
   keepDiverged: true,
+  readUnsentWal: true,
 };
 
 /** What a server sees of it: databases that answer, and of others nothing at all. */

@@ -11,6 +11,7 @@ const base: Goal = {
   allowDataLoss: false,
   primaryIsDown: false,
   keepDiverged: true,
+  readUnsentWal: true,
 };
 
 function world(shared: Partial<SimulatedDatabase> = {}, readOnly: Partial<SimulatedDatabase> = {}): World {
@@ -240,12 +241,42 @@ it("promotes a standby that streams from another one only once it has all of tha
   expect(replayed(0x1000)).toEqual(["lossless", null]);
 });
 
+it.each<[what: string, world: World, goal: Partial<Goal>, from: string | null]>([
+  ["of a stopped container", world({ container: "stopped", postgres: "closed" }), {}, "shared"],
+  ["of a database that waits closed", world({ postgres: "closed" }), {}, "shared"],
+  [
+    "of nobody where that was not wanted",
+    world({ container: "stopped", postgres: "closed" }),
+    { readUnsentWal: false },
+    null,
+  ],
+  ["of nobody who cannot be reached", world({ reachable: false }), { primaryIsDown: true }, null],
+  ["of nobody whose container is gone", world({ container: "missing", postgres: "closed" }), {}, null],
+  [
+    "of nobody who was confirmed to have nothing more",
+    world({ container: "stopped", postgres: "closed" }, { era: "e2" }),
+    { synchronousEra: "e2" },
+    null,
+  ],
+])("reads the disk %s before an emergency promote", (_what, seen, goal, from) => {
+  const { steps, warnings } = plan(observeWorld(seen), { ...base, allowDataLoss: true, ...goal });
+  expect(steps.find(({ kind }) => kind === "promote")).toMatchObject({ unsentFrom: from });
+  expect(warnings.some((warning) => warning.includes("unless its disk can be read"))).toBe(from !== null);
+});
+
 it("warns that writes wait on a synchronous primary whom nobody can follow", () => {
   const observation = observeWorld(world({ reachable: false }, { era: "e2", synchronous: true }));
   const goal = { ...base, primaryIsDown: true, synchronousEra: "e2" };
   const { steps, warnings } = plan(observation, goal);
   expect(steps).toEqual([
-    { kind: "promote", database: "read-only", seenTimeline: 1, replayed: null, proof: "lossless" },
+    {
+      kind: "promote",
+      database: "read-only",
+      seenTimeline: 1,
+      replayed: null,
+      unsentFrom: null,
+      proof: "lossless",
+    },
   ]);
   expect(warnings).toEqual([
     "replication was synchronous: whatever shared acknowledged has reached read-only",

@@ -20,6 +20,7 @@ const goals: fc.Arbitrary<Goal> = fc.record({
   allowDataLoss: fc.boolean(),
   primaryIsDown: fc.boolean(),
   keepDiverged: fc.boolean(),
+  readUnsentWal: fc.boolean(),
 });
 
 /** Worlds that hold I1 already, as every world does that only ever saw this planner. */
@@ -151,6 +152,7 @@ describe("plan, over every state that can be observed", () => {
           allowDataLoss: false,
           primaryIsDown: false,
           keepDiverged: true,
+          readUnsentWal: true,
         };
         let { steps, refused } = plan(observeWorld(world), goal);
         while (steps[0]) {

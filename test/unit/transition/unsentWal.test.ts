@@ -1,0 +1,56 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  pageBytes,
+  pageOf,
+  segmentBytes,
+  segmentName,
+  writtenPages,
+} from "../../../core/transition/unsentWal.ts";
+
+const pagesPerSegment = segmentBytes / pageBytes;
+
+/** A segment whose first pages are written, and the rest left by an earlier use of the file: 10 segments before. */
+function segment(start: number, written: number): Buffer {
+  const content = Buffer.alloc(segmentBytes);
+  for (let page = 0; page < pagesPerSegment; page++) {
+    const offset = page * pageBytes;
+    content.writeUInt16LE(0xd116, offset);
+    content.writeBigUInt64LE(BigInt(start + offset - (page < written ? 0 : 10 * segmentBytes)), offset + 8);
+    content.writeUInt32BE(page, offset + 100);
+  }
+  return content;
+}
+
+describe("a WAL segment's name", () => {
+  it.each([
+    [1, 0x3000060, "000000010000000000000003"],
+    [0x1a, 2 ** 32 - 1, "0000001A00000000000000FF"],
+    [2, 2 ** 32, "000000020000000100000000"],
+    [2, 0x16 * 2 ** 32 + 0xb374d848, "0000000200000016000000B3"],
+  ])("on timeline %d at %d is %s", (timeline, position, name) =>
+    expect(segmentName(timeline, position)).toBe(name));
+});
+
+describe("the written pages of a segment", () => {
+  it("are those from a position on up to the first that is not written", () => {
+    const pages = fc.integer({ min: 0, max: pagesPerSegment });
+    const numbers = fc.integer({ min: 10, max: 2 ** 20 });
+    fc.assert(
+      fc.property(numbers, pages, fc.integer({ min: 0, max: segmentBytes - 1 }), (number, written, at) => {
+        const start = number * segmentBytes;
+        const from = pageOf(start + at);
+        const found = writtenPages(segment(start, written), from);
+        expect(found.length).toBe(Math.max(0, written * pageBytes - (from - start)));
+        if (found.length > 0) expect(found.readUInt32BE(100)).toBe((from - start) / pageBytes);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("are none of an empty file", () =>
+    expect(writtenPages(Buffer.alloc(segmentBytes), 3 * segmentBytes).length).toBe(0));
+
+  it("cannot be told of a file that is cut off", () =>
+    expect(() => writtenPages(Buffer.alloc(100), 0)).toThrow("has 100 bytes instead of 16777216"));
+});
