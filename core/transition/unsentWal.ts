@@ -16,21 +16,46 @@ export function pageOf(position: number): number {
 }
 
 /**
- * The pages of a WAL segment from a position on that were really written. What follows them is empty, or was left by an
- * earlier use of the file: such a page bears another address. Whether the records in the pages are whole is PostgreSQL's to
- * see when it replays them; it stops at the first that is not.
- *
- * @param segment the file's content
- * @param from position of a page within the segment, in bytes of the whole WAL
- * @throws Error when the segment has another size than it must have
+ * Takes a WAL segment piece by piece, and keeps its pages from a position on that were really written. What follows them is
+ * empty, or was left by an earlier use of the file: such a page bears another address. Whether the records in the pages are
+ * whole is PostgreSQL's to see when it replays them; it stops at the first that is not.
  */
-export function writtenPages(segment: Buffer, from: number): Buffer {
-  if (segment.length !== segmentBytes)
-    throw new Error(`a WAL segment has ${segment.length} bytes instead of ${segmentBytes}`);
-  const begin = from % segmentBytes;
-  let end = begin;
-  while (end < segmentBytes && isPage(segment, end, from - begin + end)) end += pageBytes;
-  return segment.subarray(begin, end);
+export class WrittenPages {
+  readonly #from: number;
+  readonly #begin: number;
+  readonly #kept: Buffer;
+  #taken = 0;
+  #written = 0;
+  #isOver = false;
+
+  /** @param from position of a page, in bytes of the whole WAL */
+  constructor(from: number) {
+    this.#from = from;
+    this.#begin = from % segmentBytes;
+    this.#kept = Buffer.alloc(segmentBytes - this.#begin);
+  }
+
+  /** Takes the next bytes of the file. False where more need not be read. */
+  add(bytes: Uint8Array): boolean {
+    const skipped = Math.min(bytes.length, Math.max(0, this.#begin - this.#taken));
+    this.#kept.set(bytes.subarray(skipped), Math.max(0, this.#taken - this.#begin));
+    this.#taken += bytes.length;
+    while (!this.#isOver && this.#begin + this.#written + pageBytes <= this.#taken)
+      if (isPage(this.#kept, this.#written, this.#from + this.#written)) this.#written += pageBytes;
+      else this.#isOver = true;
+    return !this.#isOver;
+  }
+
+  /**
+   * The pages, one after another.
+   *
+   * @throws Error when the file has ended before it should
+   */
+  pages(): Buffer {
+    if (!this.#isOver && this.#taken !== segmentBytes)
+      throw new Error(`it has ${this.#taken} bytes instead of ${segmentBytes}`);
+    return this.#kept.subarray(0, this.#written);
+  }
 }
 
 /** XLogPageHeaderData: 2 bytes magic number, 2 of flags, 4 of timeline, then the address; in the machine's byte order. */

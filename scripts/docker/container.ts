@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { PassThrough } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
 import { extract, pack } from "tar-stream";
 
@@ -95,25 +96,34 @@ export async function readContainerFile(
 }
 
 /**
- * Reads one file of a container, running or stopped, as it is. Returns undefined where there is no such file.
+ * Reads one file of a container, running or stopped, as it is, and gives it away piece by piece for as long as `take` returns
+ * true. Whether there is such a file.
  *
  * @throws Error when the engine cannot be asked, or the answer breaks off
  */
 export async function readContainerBytes(
   container: Docker.Container,
   path: string,
-): Promise<Buffer | undefined> {
+  take: (bytes: Uint8Array) => boolean,
+): Promise<boolean> {
   let answer: NodeJS.ReadableStream;
   try {
     answer = await container.getArchive({ path });
   } catch (error) {
-    if (isStatus(error, 404)) return undefined;
+    if (isStatus(error, 404)) return false;
     throw error;
   }
   const reader = extract();
-  reader.end(await collectBytes(answer));
-  for await (const entry of reader) if (entry.header.type === "file") return collectBytes(entry);
-  return undefined;
+  // An answer that breaks off is an error of the reader then. One that nobody wants to the end breaks off, too.
+  const piped = pipeline(answer, reader).catch(() => undefined);
+  try {
+    for await (const entry of reader)
+      for await (const bytes of entry) if (!take(bytes as Uint8Array)) return true;
+  } finally {
+    reader.destroy();
+    await piped;
+  }
+  return true;
 }
 
 /**

@@ -151,12 +151,25 @@ async function unsentWalOf(
   context: ActionContext,
 ): Promise<Unsent> {
   try {
-    const wal = (await context.earlyUnsentWal?.take(from)) ?? (await readUnsentWal(from, standby, context));
+    const wal = (await context.earlyUnsentWal?.take(from)) ?? (await readNow(from, standby, context));
     return { wal };
   } catch (error) {
     const problem = messageOf(error);
     context.progress(`${from}: what it had not sent could not be read: ${problem}`);
     return { problem };
+  }
+}
+
+async function readNow(
+  from: DatabaseName,
+  standby: DatabaseName,
+  context: ActionContext,
+): Promise<UnsentWal> {
+  const client = await connectPatiently(context, standby);
+  try {
+    return await readUnsentWal(from, client, context);
+  } finally {
+    await client.end();
   }
 }
 

@@ -72,7 +72,7 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
     progress(`waiting: another transition is running (${holder})`),
   );
   const base: ActionContext = { topology, goal, operator, progress };
-  const early = earlyOf(goal, base);
+  const early = earlyOf(goal, lock, base);
   const context: ActionContext = { ...base, ...early };
   let failure: unknown;
   try {
@@ -93,13 +93,18 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
 }
 
 /** What is begun before anything is known, because writes may be waiting. None of it changes anything. */
-function earlyOf(goal: Goal, base: ActionContext): Pick<ActionContext, "earlyTakeOver" | "earlyUnsentWal"> {
+function earlyOf(
+  goal: Goal,
+  lock: TransitionLock,
+  base: ActionContext,
+): Pick<ActionContext, "earlyTakeOver" | "earlyUnsentWal"> {
   if (goal.transition === "rebuild") return {};
   const target = targets[goal.transition];
   const other = target === "shared" ? "read-only" : "shared";
+  const standby = lock.connectionTo(target);
   return {
+    ...(goal.readUnsentWal && standby ? { earlyUnsentWal: new EarlyUnsentWal(other, standby, base) } : {}),
     earlyTakeOver: new EarlyTakeOver(target, base),
-    ...(goal.readUnsentWal ? { earlyUnsentWal: new EarlyUnsentWal(other, target, base) } : {}),
   };
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { DatabaseNode, Topology } from "../../core/topology.ts";
 import type { Goal } from "../../core/transition/step.ts";
-import { transitionLockKey } from "../../core/vocabulary.ts";
+import { type DatabaseName, transitionLockKey } from "../../core/vocabulary.ts";
 import { messageOf } from "../observe/container.ts";
 import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
 import type { Silence } from "../observe/silence.ts";
@@ -104,6 +104,11 @@ export class TransitionLock {
     const attempt = await tryAll(missing, this.#access, this.#goal, this.#silence);
     if ("holder" in attempt) throw new Error(`another transition has taken the lock: ${attempt.holder}`);
     this.#held = [...kept, ...attempt.held];
+  }
+
+  /** The connection that holds the lock in a database; undefined where none does. */
+  connectionTo(name: DatabaseName): pg.Client | undefined {
+    return this.#held.find(({ database, lost }) => database.name === name && !lost)?.client;
   }
 
   async release(): Promise<void> {

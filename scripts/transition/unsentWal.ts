@@ -1,12 +1,11 @@
 import type Docker from "dockerode";
+import type pg from "pg";
 import { lsnDistance, parseLsn, renderLsn } from "../../core/lsn.ts";
-import type { PostgresObservation } from "../../core/observation.ts";
-import { pageOf, segmentBytes, segmentName, writtenPages } from "../../core/transition/unsentWal.ts";
+import { pageOf, segmentBytes, segmentName, WrittenPages } from "../../core/transition/unsentWal.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { readContainerBytes } from "../docker/container.ts";
 import { messageOf } from "../observe/container.ts";
 import { lookAt } from "../observe/index.ts";
-import { connectDatabase, observePostgres } from "../observe/postgres.ts";
 import { type ActionContext, nodeOf } from "./context.ts";
 
 const walFolder = "/var/lib/postgresql/data/pg_wal";
@@ -44,19 +43,16 @@ export function recoveredBytes(wal: UnsentWal, replayedLsn: string): number {
  * Reads from the disk of a database what it had written and not sent to a standby. PostgreSQL's records say themselves where
  * they end, so whatever is read here can only be a whole continuation or less of it, never something else.
  *
+ * @param standby a connection to it
  * @throws Error when the disk or the standby cannot be asked
  */
 export async function readUnsentWal(
   from: DatabaseName,
-  standby: DatabaseName,
+  standby: pg.Client,
   context: ActionContext,
 ): Promise<UnsentWal> {
   const container = lookAt(nodeOf(context, from));
-  const [{ State }, { timeline, lsn, receivedLsn }] = await Promise.all([
-    container.inspect(),
-    askStandby(standby, context),
-  ]);
-  const received = Math.max(parseLsn(lsn), parseLsn(receivedLsn ?? "0/0"));
+  const [{ State }, { timeline, received }] = await Promise.all([container.inspect(), endOf(standby)]);
   const start = pageOf(received);
   const parts: Buffer[] = [];
   let position = start;
@@ -77,22 +73,31 @@ export async function readUnsentWal(
   };
 }
 
-async function pagesOf(container: Docker.Container, timeline: number, position: number): Promise<Buffer> {
-  const file = `${walFolder}/${segmentName(timeline, position)}`;
-  const segment = await readContainerBytes(container, file);
-  try {
-    return segment ? writtenPages(segment, position) : Buffer.alloc(0);
-  } catch (error) {
-    throw new Error(`${file}: ${messageOf(error)}`);
-  }
+/**
+ * Where a standby's WAL ends, in bytes, and on which timeline: pg_control may follow a promotion elsewhere only at the next
+ * restart point, the names of the segments tell before.
+ */
+async function endOf(standby: pg.Client): Promise<{ readonly timeline: number; readonly received: number }> {
+  const { rows } = await standby.query<{ timeline: number; lsn: string }>(
+    `SELECT greatest(timeline_id, (SELECT max(('x' || substr(name, 1, 8))::bit(32)::int) FROM pg_ls_waldir()
+         WHERE name ~ '^[0-9A-F]{24}$')) AS timeline,
+       coalesce(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), '0/0')::text AS lsn
+     FROM pg_control_checkpoint()`,
+  );
+  const [row] = rows;
+  if (!row) throw new Error("a standby does not say where its WAL ends");
+  return { timeline: row.timeline, received: parseLsn(row.lsn) };
 }
 
-async function askStandby(name: DatabaseName, context: ActionContext): Promise<PostgresObservation> {
-  const client = await connectDatabase(nodeOf(context, name), context.operator);
+/** Those that a database has from a position on in one segment; none where it has no such segment. */
+async function pagesOf(container: Docker.Container, timeline: number, position: number): Promise<Buffer> {
+  const file = `${walFolder}/${segmentName(timeline, position)}`;
+  const written = new WrittenPages(position);
   try {
-    return await observePostgres(client);
-  } finally {
-    await client.end();
+    const exists = await readContainerBytes(container, file, (bytes) => written.add(bytes));
+    return exists ? written.pages() : Buffer.alloc(0);
+  } catch (error) {
+    throw new Error(`${file}: ${messageOf(error)}`);
   }
 }
 
@@ -105,7 +110,7 @@ export class EarlyUnsentWal {
   readonly #context: ActionContext;
   readonly #read: Promise<UnsentWal | undefined>;
 
-  constructor(from: DatabaseName, standby: DatabaseName, context: ActionContext) {
+  constructor(from: DatabaseName, standby: pg.Client, context: ActionContext) {
     this.#from = from;
     this.#context = context;
     // That nothing can be read is said by who needs it, and reads again.
@@ -122,7 +127,7 @@ export class EarlyUnsentWal {
     return !State.Running && State.StartedAt === read?.containerStartedAt ? read : undefined;
   }
 
-  async #early(standby: DatabaseName): Promise<UnsentWal | undefined> {
+  async #early(standby: pg.Client): Promise<UnsentWal | undefined> {
     const { State } = await lookAt(nodeOf(this.#context, this.#from)).inspect();
     return State.Running ? undefined : readUnsentWal(this.#from, standby, this.#context);
   }
