@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import type pg from "pg";
 import type { Override } from "../../core/autoConf.ts";
 import { ownCertificate } from "../../core/certificateFindings.ts";
 import type { Password } from "../../core/credentials.ts";
@@ -20,6 +21,7 @@ import {
 } from "../../core/observation.ts";
 import { stateFolder } from "../../core/render/files.ts";
 import { type DatabaseNode, ownNodes, type ServerNode, type Topology } from "../../core/topology.ts";
+import type { DatabaseName } from "../../core/vocabulary.ts";
 import { readContainerFolder } from "../docker/container.ts";
 import { connectEngine, lookAtEngine } from "../docker/engine.ts";
 import { observeApplicationHealth } from "./applications.ts";
@@ -40,6 +42,9 @@ export interface ObserverAccess {
   readonly monitoringPassword: Password;
 }
 
+/** A connection to a database that stands already; undefined where there is none. */
+export type ConnectionTo = (name: DatabaseName) => pg.Client | undefined;
+
 /**
  * What an observation is for. Before a step of a transition only that is asked which the plan rests on: writes may be
  * waiting.
@@ -51,16 +56,22 @@ export type Purpose = "status" | "plan";
  * seconds at most, also where a host has vanished: every question has a time limit, and none waits for another.
  *
  * @param silence nodes that are not asked because they did not answer a moment ago; those that do not now are added
+ * @param connectionTo a connection to a database that stands already and may be asked, where there is one
  */
 export async function observe(
   topology: Topology,
   access: ObserverAccess,
   purpose: Purpose = "status",
   silence = new Silence(),
+  connectionTo: ConnectionTo = () => undefined,
 ): Promise<Observation> {
   const observedAt = new Date().toISOString();
   const [databases, servers, applications, gateway, networks, certificates, backup] = await Promise.all([
-    Promise.all(topology.databases.map((database) => observeDatabase(database, access, purpose, silence))),
+    Promise.all(
+      topology.databases.map((database) =>
+        observeDatabase(database, access, purpose, silence, connectionTo(database.name)),
+      ),
+    ),
     Promise.all(topology.servers.map((server) => observeServer(server, access, purpose, silence))),
     purpose === "plan" ? [] : observeApplications(topology),
     purpose === "plan"
@@ -121,6 +132,7 @@ async function observeDatabase(
   access: ObserverAccess,
   purpose: Purpose,
   silence: Silence,
+  connection: pg.Client | undefined,
 ): Promise<DatabaseObservation> {
   const observedAt = new Date().toISOString();
   const container = lookAt(database);
@@ -132,6 +144,7 @@ async function observeDatabase(
       database,
       { ca: access.caCertificate, user: "monitoring", password: access.monitoringPassword },
       silence,
+      connection,
     ),
   ]);
   return {
@@ -208,7 +221,13 @@ async function askPostgres(
   database: DatabaseNode,
   access: DatabaseAccess,
   silence: Silence,
+  connection: pg.Client | undefined,
 ): Promise<Observed<PostgresObservation>> {
+  try {
+    if (connection) return known(await silence.ask(database.node, () => observePostgres(connection)));
+  } catch {
+    // It may have broken since; a new one says what is the case, unless nobody answered at all.
+  }
   try {
     const client = await silence.ask(database.node, () => connectDatabase(database, access));
     try {

@@ -15,8 +15,9 @@ import type { Plan, Refusal } from "../../core/transition/planTypes.ts";
 import { asExpected } from "../../core/transition/rejoin.ts";
 import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
 import { movingDatabases } from "../../core/transition/view.ts";
+import type { DatabaseName } from "../../core/vocabulary.ts";
 import { messageOf } from "../observe/container.ts";
-import { type ObserverAccess, observe, type Purpose } from "../observe/index.ts";
+import { type ConnectionTo, type ObserverAccess, observe, type Purpose } from "../observe/index.ts";
 import { Silence } from "../observe/silence.ts";
 import { act } from "./actions.ts";
 import type { ActionContext, ActionDetails } from "./context.ts";
@@ -130,12 +131,16 @@ async function steps(
   }: { readonly lock: TransitionLock; readonly record: Record; readonly silence: Silence },
 ): Promise<void> {
   const { topology, goal, observer } = run;
+  const look = {
+    purpose: "plan",
+    progress: run.progress,
+    silence,
+    connectionTo: (name: DatabaseName) => lock.connectionTo(name),
+  } as const;
   let carried: Planned | undefined;
   const earlier: Step[] = [];
   for (let round = 0; round < maximumRounds; round++) {
-    const { observation, plan: planned } =
-      carried ??
-      (await planNow(topology, goal, observer, { purpose: "plan", progress: run.progress, silence }));
+    const { observation, plan: planned } = carried ?? (await planNow(topology, goal, observer, look));
     const { steps: todo, refused, warnings } = planned;
     record.planned(observation, warnings);
     // Once something was done a refusal means that the world has changed under it: it is said, and nothing more is done.
@@ -256,16 +261,18 @@ export async function planNow(
     purpose,
     progress,
     silence,
+    connectionTo,
   }: {
     readonly purpose?: Purpose;
     readonly progress?: (text: string) => void;
     readonly silence?: Silence;
+    readonly connectionTo?: ConnectionTo;
   } = {},
 ): Promise<Planned> {
   const deadline = Date.now() + movingPatienceSeconds * 1000;
   let said = "";
   while (true) {
-    const observation = await observe(topology, observer, purpose, silence);
+    const observation = await observe(topology, observer, purpose, silence, connectionTo);
     const planned = plan(observation, goal);
     const moving = movingDatabases(observation).join(" and ");
     if (planned.refused.length === 0 || moving === "" || Date.now() > deadline)
