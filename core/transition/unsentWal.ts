@@ -10,6 +10,11 @@ export function segmentName(timeline: number, position: number): string {
   return `${hex(timeline)}${hex(Math.floor(segment / perLog))}${hex(segment % perLog)}`;
 }
 
+/** The name of the file in which a database that knows a timeline keeps where that came from. */
+export function historyName(timeline: number): string {
+  return `${timeline.toString(16).toUpperCase().padStart(8, "0")}.history`;
+}
+
 /** The beginning of the page that holds a position, both in bytes. */
 export function pageOf(position: number): number {
   return position - (position % pageBytes);
@@ -61,4 +66,35 @@ export class WrittenPages {
 /** XLogPageHeaderData: 2 bytes magic number, 2 of flags, 4 of timeline, then the address; in the machine's byte order. */
 function isPage(segment: Buffer, offset: number, address: number): boolean {
   return segment.readUInt16LE(offset) !== 0 && segment.readBigUInt64LE(offset + 8) === BigInt(address);
+}
+
+/** XLogRecord: 4 bytes of length, 4 of transaction, 8 of the record before, 1 of flags, 1 of kind, 2 unused, 4 of checksum. */
+const recordHeaderBytes = 24;
+const pageHeaderBytes = 24;
+
+/**
+ * Whether the last of the written pages of a segment may end with the record of a switch to the next segment: what follows
+ * that one in its own is empty, and the WAL goes on. Sometimes true without one, for who looks then finds nothing more.
+ */
+export function mayEndWithSwitch(page: Buffer): boolean {
+  const remaining = page.readUInt32LE(16);
+  // Its header may begin on the page before.
+  if (remaining > 0 && remaining < recordHeaderBytes) return true;
+  let last = page.length - 1;
+  while (last >= 0 && page[last] === 0) last--;
+  // Records begin at multiples of 8. The checksum at the end may have zeros in it.
+  for (
+    let begin = last - (last % 8);
+    begin >= pageHeaderBytes && begin + recordHeaderBytes > last;
+    begin -= 8
+  )
+    if (begin + recordHeaderBytes <= page.length && isSwitch(page, begin)) return true;
+  return false;
+}
+
+/** Kind 0 is XLOG, 0x40 its XLOG_SWITCH, a record of nothing but its header. */
+function isSwitch(page: Buffer, begin: number): boolean {
+  const flags = page.readUInt8(begin + 16);
+  const kind = page.readUInt8(begin + 17);
+  return page.readUInt32LE(begin) === recordHeaderBytes && kind === 0 && (flags & 0xf0) === 0x40;
 }

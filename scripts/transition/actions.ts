@@ -127,7 +127,8 @@ async function promote(
     step.unsentFrom === null ? nothingUnsent : unsentWalOf(step.unsentFrom, name, context),
   ]);
   try {
-    const words = [step.replayed ?? "-", String(step.seenTimeline)] as const;
+    const seen = Math.max(step.seenTimeline, unsent.wal?.highestTimeline ?? 0);
+    const words = [step.replayed ?? "-", String(seen)] as const;
     const taken = await finish(takeOver, name, words, unsent.wal, context);
     const { replayedLsn, timeline } = taken;
     const found = { replayedLsn, timeline, ...unsentDetails(unsent, taken) };

@@ -1,9 +1,17 @@
 import type Docker from "dockerode";
 import type pg from "pg";
 import { lsnDistance, parseLsn, renderLsn } from "../../core/lsn.ts";
-import { pageOf, segmentBytes, segmentName, WrittenPages } from "../../core/transition/unsentWal.ts";
+import {
+  historyName,
+  mayEndWithSwitch,
+  pageBytes,
+  pageOf,
+  segmentBytes,
+  segmentName,
+  WrittenPages,
+} from "../../core/transition/unsentWal.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
-import { readContainerBytes } from "../docker/container.ts";
+import { isStatus, readContainerBytes } from "../docker/container.ts";
 import { messageOf } from "../observe/container.ts";
 import { lookAt } from "../observe/index.ts";
 import { type ActionContext, nodeOf } from "./context.ts";
@@ -19,6 +27,8 @@ export interface UnsentWal {
   /** The standby had received, or replayed, up to here. */
   readonly receivedLsn: string;
   readonly timeline: number;
+  /** The highest that its disk knows of. */
+  readonly highestTimeline: number;
   /** Where the pages begin: with the page that `receivedLsn` is in. */
   readonly startLsn: string;
   readonly pages: Buffer;
@@ -54,23 +64,53 @@ export async function readUnsentWal(
   const container = lookAt(nodeOf(context, from));
   const [{ State }, { timeline, received }] = await Promise.all([container.inspect(), endOf(standby)]);
   const start = pageOf(received);
-  const parts: Buffer[] = [];
-  let position = start;
-  while (parts.length < maximumSegments) {
-    const pages = await pagesOf(container, timeline, position);
-    parts.push(pages);
-    position += pages.length;
-    if (pages.length === 0 || position % segmentBytes !== 0) break;
-  }
+  const highestTimeline = await highestOn(container, timeline);
+  const { pages, isCut } = await pagesFrom(container, timeline, start);
   return {
     from,
     receivedLsn: renderLsn(received),
     timeline,
+    highestTimeline,
     startLsn: renderLsn(start),
-    pages: Buffer.concat(parts),
-    isCut: parts.length === maximumSegments,
+    pages,
+    isCut,
     containerStartedAt: State.StartedAt,
   };
+}
+
+/** What a database has from a page on, segment by segment. */
+async function pagesFrom(
+  container: Docker.Container,
+  timeline: number,
+  start: number,
+): Promise<Pick<UnsentWal, "pages" | "isCut">> {
+  const parts: Buffer[] = [];
+  let position = start;
+  for (let segments = 0; segments < maximumSegments; segments++) {
+    const pages = await pagesOf(container, timeline, position);
+    parts.push(pages);
+    position += pages.length;
+    const rest = (segmentBytes - (position % segmentBytes)) % segmentBytes;
+    if (pages.length === 0 || (rest > 0 && !mayEndWithSwitch(pages.subarray(-pageBytes))))
+      return { pages: Buffer.concat(parts), isCut: false };
+    parts.push(Buffer.alloc(rest));
+    position += rest;
+  }
+  return { pages: Buffer.concat(parts), isCut: true };
+}
+
+/**
+ * The highest timeline that the disk of a database knows of, from one on: it may have been promoted without anybody having
+ * heard of it.
+ */
+async function highestOn(container: Docker.Container, timeline: number): Promise<number> {
+  try {
+    await container.infoArchive({ path: `${walFolder}/${historyName(timeline + 1)}` });
+  } catch (error) {
+    if (isStatus(error, 404)) return timeline;
+    throw error;
+  }
+  return highestOn(container, timeline + 1);
 }
 
 /**

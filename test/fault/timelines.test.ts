@@ -46,37 +46,72 @@ describe("a promotion that the other database never heard of", () => {
     await expectSameData();
   });
 
-  it("is not taken for the same one where nobody remembers: the old data is copied again", async () => {
-    const restored = await deployment.script("scripts/transition.ts", ["restore", "--id", "back"]);
-    expect(restored.exitCode, restored.all).toBe(0);
-    await healthy(deployment);
-    for (const server of servers) await nodes.docker("stop", nodes.container(server));
+  it("gets a number of its own where nobody remembers, but the disk of the old primary can be read", async () => {
+    await restored("back");
+    await stopServers();
     const unheard = await bumpTimeline();
     await nodes.docker("kill", nodes.container("shared-database"));
     await reconnect();
     const promoted = await deployment.script("scripts/transition.ts", [
-      "promote",
-      "--id",
-      "unheard-2",
-      "--allow-data-loss",
+      ...["promote", "--id", "unheard-3", "--allow-data-loss"],
+    ]);
+    expect(promoted.exitCode, promoted.all).toBe(0);
+    expect(await timeline("read-only-database")).toBe(unheard + 1);
+    await expectSameData();
+    await startServers();
+  });
+
+  it.each([
+    { what: "somewhere else", id: "unheard-2", hasAll: false },
+    { what: "at the same position", id: "unheard-4", hasAll: true },
+  ])("is not taken for the same one where nobody remembers, and it began $what: the old data is copied again", async ({
+    id,
+    hasAll,
+  }) => {
+    await restored(`before ${id}`);
+    await stopServers();
+    const unheard = await bumpTimeline(hasAll);
+    await nodes.docker("kill", nodes.container("shared-database"));
+    await reconnect();
+    const promoted = await deployment.script("scripts/transition.ts", [
+      ...["promote", "--id", id, "--allow-data-loss", "--no-read-unsent-wal"],
     ]);
     expect(promoted.exitCode, promoted.all).toBe(0);
     expect(await timeline("read-only-database")).toBe(unheard);
     const rejoin = await nodes.exec("shared-database", "cat", "/var/lib/pg-continuity/rejoin.json");
-    expect(JSON.parse(rejoin.stdout)).toMatchObject({ method: "base-backup", transitionId: "unheard-2" });
+    expect(JSON.parse(rejoin.stdout)).toMatchObject({ method: "base-backup", transitionId: id });
     expect(JSON.parse(rejoin.stdout).keptAt).toMatch(/data\.diverged-/);
     await expectSameData();
-    for (const server of servers) await nodes.docker("start", nodes.container(server));
-    const again = await deployment.script("scripts/transition.ts", ["restore", "--id", "back again"]);
-    expect(again.exitCode, again.all).toBe(0);
+    await startServers();
+  });
+
+  it("all is well after a restore", async () => {
+    await restored("the end");
     await nodes.sql("shared-database", "DROP TABLE IF EXISTS own_way");
     await healthy(deployment);
   });
 
-  /** The shared database is promoted to a timeline that the cut-off read-only database never hears of. */
-  async function bumpTimeline(): Promise<number> {
-    await nodes.docker("network", "disconnect", nodes.network, nodes.container("read-only-database"));
+  const eachServer = (act: "start" | "stop") =>
+    Promise.all(servers.map((server) => nodes.docker(act, nodes.container(server))));
+  const stopServers = () => eachServer("stop");
+  const startServers = () => eachServer("start");
+
+  async function restored(id: string): Promise<void> {
+    const { exitCode, all } = await deployment.script("scripts/transition.ts", ["restore", "--id", id]);
+    expect(exitCode, all).toBe(0);
+    await healthy(deployment);
+  }
+
+  /**
+   * The shared database is promoted to a timeline that the cut-off read-only database never hears of.
+   *
+   * @param hasAll whether the read-only one has all that was written before
+   */
+  async function bumpTimeline(hasAll = false): Promise<number> {
     await nodes.exec("shared-database", "bash", "-c", "touch /var/lib/postgresql/data/standby.signal");
+    // Stopped in order it sends all that it has.
+    if (hasAll) await nodes.docker("stop", nodes.container("shared-database"));
+    await nodes.docker("network", "disconnect", nodes.network, nodes.container("read-only-database"));
     // A restart of the container with its intent unchanged: it was told to be the primary, finds itself a standby,
     // and promotes itself. The guard has nobody but servers to ask, or a person's word.
     await nodes.docker("restart", nodes.container("shared-database"));

@@ -53,7 +53,20 @@ same_history() {
   [ "$2" -gt 1 ] || return 0
   own=$(grep -v '^$' "$(printf '%s/pg_wal/%08X.history' "$data_folder" "$2")" 2>/dev/null) || return 1
   theirs=$(upstream_history "$1" "$2") || return 1
-  [ "$own" = "$theirs" ]
+  [ "$own" = "$theirs" ] && same_beginning "$1" "$2" "$(awk 'END { print $2 }' <<< "$own")"
+}
+
+# Whether a timeline begins with the same bytes on both sides: same_beginning UPSTREAM TIMELINE FORK
+# Two databases that were promoted at one position have the same history; the first record of each tells its time. Where that
+# is gone on one side, nobody can say any more.
+same_beginning() {
+  local segment offset=$((16#${3#*/} & 0xFFFFFF)) length=64 own theirs
+  segment=$(printf '%08X' "$2")$(segment_of "$3")
+  [ -e "$data_folder/pg_wal/$segment" ] || return 0
+  own=$(od -An -v -tx1 -j "$offset" -N "$length" "$data_folder/pg_wal/$segment" | tr -d ' \n')
+  theirs=$(psql -XAtq -d "$(peer_conninfo "$1" rewind postgres)" \
+    -c "SELECT encode(pg_read_binary_file('pg_wal/$segment', $offset, $length, true), 'hex')")
+  [ -z "$theirs" ] || [ "$own" = "$theirs" ]
 }
 
 # Writes rejoin.json: rejoined METHOD REASON FORK END, and where diverged data is kept (kept) or why it is not (not_kept)

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  historyName,
+  mayEndWithSwitch,
   pageBytes,
   pageOf,
   segmentBytes,
@@ -66,3 +68,40 @@ describe("the written pages of a segment", () => {
       read(segment(20 * segmentBytes, 3).subarray(0, 3 * pageBytes), 20 * segmentBytes, 1000),
     ).toThrow("it has 24576 bytes instead of 16777216"));
 });
+
+describe("the last page may end with a switch to the next segment", () => {
+  /** A page with a record at an offset: its length, kind, flags and checksum. */
+  function page(
+    begin: number,
+    record: { length?: number; kind?: number; flags?: number; checksum?: number },
+  ) {
+    const content = Buffer.alloc(pageBytes);
+    content.fill(0xab, 24, begin);
+    content.writeUInt32LE(record.length ?? 24, begin);
+    content.writeUInt8(record.flags ?? 0x40, begin + 16);
+    content.writeUInt8(record.kind ?? 0, begin + 17);
+    content.writeUInt32LE(record.checksum ?? 0x12345678, begin + 20);
+    return content;
+  }
+
+  it.each([
+    ["at the beginning", page(24, {}), true],
+    ["in the middle", page(4000, {}), true],
+    ["at the end", page(pageBytes - 24, {}), true],
+    ["with zeros in its checksum", page(4000, { checksum: 0x12 }), true],
+    ["with a checksum of zeros only", page(4000, { checksum: 0 }), true],
+    ["not a longer record", page(4000, { length: 30 }), false],
+    ["not one of another kind", page(4000, { kind: 10 }), false],
+    ["not another one of its kind", page(4000, { flags: 0x10 }), false],
+    ["not an empty page", Buffer.alloc(pageBytes), false],
+  ])("%s", (_what, content, may) => expect(mayEndWithSwitch(content)).toBe(may));
+
+  it("that began on the page before", () => {
+    const content = Buffer.alloc(pageBytes);
+    content.writeUInt32LE(8, 16);
+    content.fill(0xab, 24, 32);
+    expect(mayEndWithSwitch(content)).toBe(true);
+  });
+});
+
+it("a history is in a file of the timeline's name", () => expect(historyName(0x1a)).toBe("0000001A.history"));
