@@ -122,64 +122,6 @@ describe.sequential("the shared database is gone", () => {
     await healthy(deployment);
   });
 
-  it("its disk can be read: what it had not sent is on the new primary, and it comes back as it is", async () => {
-    // Three segments of 16 MB, in the middle of which the replica was cut off.
-    await divergeAndKill(
-      nodes,
-      "readBack",
-      "DO $$ BEGIN FOR n IN 1..3 LOOP PERFORM pg_switch_wal(); CREATE TABLE IF NOT EXISTS much AS SELECT generate_series(1, 500000); END LOOP; END $$",
-    );
-    const { exitCode, all } = await transition(deployment, "promote", "E-19", "--allow-data-loss");
-    expect([exitCode, all]).toEqual([0, expect.stringContaining("unless its disk can be read")]);
-    await expectPromoted();
-    const { lostWrites, steps } = evidenceOf(deployment, "E-19");
-    const [, promoted, followed] = steps.map(({ details }) => details);
-    expect([lostWrites, promoted, followed]).toEqual([
-      0,
-      expect.objectContaining({
-        unsentWal: {
-          from: "shared",
-          receivedLsn: expect.stringMatching(/^0\/\w+$/),
-          bytes: expect.toSatisfy((bytes: number) => bytes > 30_000_000),
-        },
-      }),
-      expect.objectContaining({ rejoin: expect.objectContaining({ method: "as-is" }) }),
-    ]);
-    for (const node of ["shared-database", "read-only-database"])
-      expect(await nodes.sql(node, "SELECT count(*) FROM readBack")).toBe("2000");
-    await nodes.sql("read-only-database", "DROP TABLE much");
-    expect((await transition(deployment, "restore", "E-19")).exitCode).toBe(0);
-    await healthy(deployment);
-  });
-
-  it("what its disk holds does not go on where the sent WAL ends: it is left alone, and no proof is claimed", async () => {
-    await divergeAndKill(nodes, "unreadable", "");
-    const [timeline, received] = (
-      await nodes.sql(
-        "read-only-database",
-        "SELECT ('x' || max(left(name, 8)))::bit(32)::int, pg_last_wal_receive_lsn() FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'",
-      )
-    ).split("|");
-    const last = parseLsn(received ?? "") - 1;
-    const segment = segmentName(Number(timeline), last);
-    const offset = last % segmentBytes;
-    // The last byte that was sent is another one on the disk now.
-    const flip = `cd ${data}/pg_wal && byte=$(od -An -tu1 -j ${offset} -N 1 ${segment}) &&
-      printf "\\\\$(printf %o $((byte ^ 255)))" | dd of=${segment} bs=1 seek=${offset} conv=notrunc status=none`;
-    await inVolumes(nodes, "shared-database", flip);
-    const { exitCode, all } = await transition(deployment, "promote", "E-20", "--allow-data-loss");
-    expect([exitCode, all]).toEqual([0, expect.stringContaining("does not go on where the own WAL ends")]);
-    await expectPromoted();
-    const { lostWrites, steps } = evidenceOf(deployment, "E-20");
-    expect([lostWrites, steps[1]?.details]).toEqual([
-      null,
-      expect.objectContaining({ unsentWal: { problem: expect.stringContaining("left alone") } }),
-    ]);
-    expect(await tableIn("read-only-database", "unreadable")).toBe("f");
-    expect((await transition(deployment, "restore", "E-20")).exitCode).toBe(0);
-    await healthy(deployment);
-  });
-
   it.each([
     {
       what: "its own data, which was not to be kept: it is copied again",
@@ -245,6 +187,64 @@ describe.sequential("the shared database is gone", () => {
     const folders = await nodes.exec("shared-database", "sh", "-c", `ls -d ${data}*`);
     expect(folders.stdout).toBe(data);
     expect((await healthy(deployment)).databases[0]?.keptData).toEqual([]);
+  });
+
+  it("its disk can be read: what it had not sent is on the new primary, and it comes back as it is", async () => {
+    // Three segments of 16 MB, in the middle of which the replica was cut off.
+    await divergeAndKill(
+      nodes,
+      "readBack",
+      "DO $$ BEGIN FOR n IN 1..3 LOOP PERFORM pg_switch_wal(); CREATE TABLE IF NOT EXISTS much AS SELECT generate_series(1, 500000); END LOOP; END $$",
+    );
+    const { exitCode, all } = await transition(deployment, "promote", "E-19", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("unless its disk can be read")]);
+    await expectPromoted();
+    const { lostWrites, steps } = evidenceOf(deployment, "E-19");
+    const [, promoted, followed] = steps.map(({ details }) => details);
+    expect([lostWrites, promoted, followed]).toEqual([
+      0,
+      expect.objectContaining({
+        unsentWal: {
+          from: "shared",
+          receivedLsn: expect.stringMatching(/^0\/\w+$/),
+          bytes: expect.toSatisfy((bytes: number) => bytes > 30_000_000),
+        },
+      }),
+      expect.objectContaining({ rejoin: expect.objectContaining({ method: "as-is" }) }),
+    ]);
+    for (const node of ["shared-database", "read-only-database"])
+      expect(await nodes.sql(node, "SELECT count(*) FROM readBack")).toBe("2000");
+    await nodes.sql("read-only-database", "DROP TABLE much");
+    expect((await transition(deployment, "restore", "E-19")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+
+  it("what its disk holds does not go on where the sent WAL ends: it is left alone, and no proof is claimed", async () => {
+    await divergeAndKill(nodes, "unreadable", "");
+    const [timeline, received] = (
+      await nodes.sql(
+        "read-only-database",
+        "SELECT ('x' || max(left(name, 8)))::bit(32)::int, pg_last_wal_receive_lsn() FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'",
+      )
+    ).split("|");
+    const last = parseLsn(received ?? "") - 1;
+    const segment = segmentName(Number(timeline), last);
+    const offset = last % segmentBytes;
+    // The last byte that was sent is another one on the disk now.
+    const flip = `cd ${data}/pg_wal && byte=$(od -An -tu1 -j ${offset} -N 1 ${segment}) &&
+      printf "\\\\$(printf %o $((byte ^ 255)))" | dd of=${segment} bs=1 seek=${offset} conv=notrunc status=none`;
+    await inVolumes(nodes, "shared-database", flip);
+    const { exitCode, all } = await transition(deployment, "promote", "E-20", "--allow-data-loss");
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("does not go on where the own WAL ends")]);
+    await expectPromoted();
+    const { lostWrites, steps } = evidenceOf(deployment, "E-20");
+    expect([lostWrites, steps[1]?.details]).toEqual([
+      null,
+      expect.objectContaining({ unsentWal: { problem: expect.stringContaining("left alone") } }),
+    ]);
+    expect(await tableIn("read-only-database", "unreadable")).toBe("f");
+    expect((await transition(deployment, "restore", "E-20")).exitCode).toBe(0);
+    await healthy(deployment);
   });
 
   it("much was written since the last checkpoint that both have: it is rewound all the same", async () => {
