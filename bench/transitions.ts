@@ -37,12 +37,14 @@ export const transitions: Suite = {
     const emergencies: Emergency[] = [];
     await underLoad(stack, say, async (load) => {
       for (let run = 1; run <= runs; run++) {
-        emergencies.push(await emergency(stack, load, `bench-emergency-${run}`));
+        const measured = await emergency(stack, load, `bench-emergency-${run}`);
+        emergencies.push(measured);
+        const { firstWrite, parts, streaming, rejoin, unsentBytes } = measured;
         say(
-          `emergency promote ${run}: first write ${emergencies.at(-1)?.firstWrite.toFixed(3)} s after the decision (${partsText(emergencies.at(-1)?.parts ?? [])}; the old primary streams ${emergencies.at(-1)?.streaming.toFixed(3)} s later, ${emergencies.at(-1)?.rejoin})`,
+          `emergency promote ${run}: first write ${firstWrite.toFixed(3)} s after the decision (${partsText(parts)}; ${unsentBytes} bytes read from the old primary's disk; it streams ${streaming.toFixed(3)} s later, ${rejoin})`,
         );
       }
-      // What the killed database had acknowledged and not sent yet is lost: the plan says so before it acts.
+      // What the killed database had acknowledged and not sent is lost where its disk cannot be read.
       return { mayLose: true };
     });
     return [
@@ -65,6 +67,8 @@ interface Emergency {
   readonly streaming: number;
   /** How the old primary's data was made such that it could follow. */
   readonly rejoin: string;
+  /** WAL that the new primary got from the old one's disk. */
+  readonly unsentBytes: number;
   /** From the decision on: when each step began and how long it took. */
   readonly parts: readonly Part[];
 }
@@ -127,12 +131,14 @@ async function emergency(stack: DeployedStack, load: WriteLoad, transitionId: st
   ]);
   const follow = evidence.steps.at(-1);
   const { method } = (follow?.details.rejoin ?? {}) as { method?: string };
+  const unsent = evidence.steps.map(({ details }) => details.unsentWal as { bytes?: number } | undefined);
   if (!follow || !method) throw new Error("the evidence does not say how the old primary came back");
   const firstWrite = (first - decidedAt) / 1000;
   return {
     firstWrite,
     streaming: (Date.parse(follow.startedAt) - decided) / 1000 + follow.seconds - firstWrite,
     rejoin: method,
+    unsentBytes: unsent.find((read) => read)?.bytes ?? 0,
     parts,
   };
 }
