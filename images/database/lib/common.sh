@@ -6,6 +6,9 @@ config_folder=$state_folder/config
 intent_file=$state_folder/intent.json
 data_folder=/var/lib/postgresql/data
 
+# What another database had written and not sent, until it is in the own WAL.
+unsent_wal=$state_folder/unsent-wal
+
 # The time of day in UTC, with milliseconds, in "now". Starts no process.
 read_clock() {
   local clock=$EPOCHREALTIME
@@ -55,6 +58,9 @@ nap() {
   [ -n "${nap_fd:-}" ] || exec {nap_fd}<> <(:)
   read -r -t "$1" -u "$nap_fd" || true
 }
+
+# A WAL position in bytes.
+position_of() { echo $(((16#${1%/*} << 32) + 16#${1#*/})); }
 
 node() { jq -r "$1 // empty" "$config_folder/node.json"; }
 

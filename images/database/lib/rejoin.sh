@@ -58,12 +58,17 @@ same_history() {
 
 # Whether a timeline begins with the same bytes on both sides: same_beginning UPSTREAM TIMELINE FORK
 # Two databases that were promoted at one position have the same history; the first record of each tells its time. Where that
-# is gone on one side, nobody can say any more.
+# is not there any more, or not yet, nobody can say.
 same_beginning() {
-  local segment offset=$((16#${3#*/} & 0xFFFFFF)) length=64 own theirs
+  local segment file fork offset length=64 own theirs
+  fork=$(position_of "$3")
+  offset=$((fork % (16 * 1024 * 1024)))
   segment=$(printf '%08X' "$2")$(segment_of "$3")
-  [ -e "$data_folder/pg_wal/$segment" ] || return 0
-  own=$(od -An -v -tx1 -j "$offset" -N "$length" "$data_folder/pg_wal/$segment" | tr -d ' \n')
+  file=$data_folder/pg_wal/$segment
+  [ -e "$file" ] || return 0
+  # Its page bears its own address once it is written.
+  [ $(($(od -An -t u8 -j $((offset - offset % 8192 + 8)) -N 8 "$file"))) -eq $((fork - fork % 8192)) ] || return 0
+  own=$(od -An -v -t x1 -j "$offset" -N "$length" "$file" | tr -d ' \n')
   theirs=$(psql -XAtq -d "$(peer_conninfo "$1" rewind postgres)" \
     -c "SELECT encode(pg_read_binary_file('pg_wal/$segment', $offset, $length, true), 'hex')")
   [ -z "$theirs" ] || [ "$own" = "$theirs" ]

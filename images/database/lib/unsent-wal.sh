@@ -1,18 +1,17 @@
 # WAL that another database had written and not sent: it is put where streaming would have put it. Sourced, never run.
 # shellcheck shell=bash
 
-unsent_wal=$state_folder/unsent-wal
 segment_bytes=$((16 * 1024 * 1024))
 page_bytes=8192
+
+# It is as secret as the data.
+umask 077
 
 # Takes so many bytes from standard input: take_unsent LENGTH. Fails where fewer come: who sends them is gone.
 take_unsent() {
   head -c "$1" > "$unsent_wal"
   [ "$(stat -c %s "$unsent_wal")" = "$1" ]
 }
-
-# A position in bytes.
-position_of() { echo $(((16#${1%/*} << 32) + 16#${1#*/})); }
 
 # The file of the WAL segment that holds a position in bytes: segment_file TIMELINE POSITION
 segment_file() {
@@ -36,7 +35,7 @@ put_unsent() {
     offset=$((position % segment_bytes))
     part=$((segment_bytes - offset < $3 - at ? segment_bytes - offset : $3 - at))
     file=$(segment_file "$1" "$position")
-    [ -e "$file" ] || (umask 077 && truncate -s "$segment_bytes" "$file") || return
+    [ -e "$file" ] || truncate -s "$segment_bytes" "$file" || return
     dd if="$unsent_wal" of="$file" bs="$page_bytes" skip=$((at / page_bytes)) seek=$((offset / page_bytes)) \
       count=$((part / page_bytes)) conv=notrunc,fsync status=none || return
     at=$((at + part))
