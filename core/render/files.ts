@@ -18,3 +18,6 @@ export const synchronousFile = "synchronous.conf";
 
 /** The node's own memory: intent, highest timeline seen. Beside the configuration, never inside. */
 export const stateFolder = "/var/lib/pg-continuity";
+
+/** What a database node keeps there of itself, for whoever observes it. */
+export const stateFiles = ["intent.json", "node-state.json", "stopped.json", "kept.json"] as const;

@@ -3,7 +3,7 @@ import type { ApplicationSecrets } from "../ownApplication.ts";
 import { applicationDatabase, ownDatabase } from "../topology.ts";
 import { type DatabaseRole, databaseRoles, transitionLockKey } from "../vocabulary.ts";
 import { type BackupLogin, backupRoleStatements, backupSchema, withoutBackups } from "./backupRole.ts";
-import { stateFolder } from "./files.ts";
+import { stateFiles, stateFolder } from "./files.ts";
 import { scramVerifier } from "./scram.ts";
 
 /** What each role may do beyond logging in. Attributes of ALTER ROLE. */
@@ -63,6 +63,7 @@ export function renderRolesSql(
     ...operatorFunctions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO operator;`),
     ...(own ? ownApplicationStatements(own) : []),
     ...(backup ? backupRoleStatements(backup, applicationDatabase) : []),
+    ...stateFilesFunction,
     `\\connect "${applicationDatabase}"`,
     ...continuitySchema,
     ...(backup ? backupSchema : withoutBackups),
@@ -87,6 +88,15 @@ function ownApplicationStatements({ password, salt }: ApplicationSecrets): strin
     `REVOKE ALL ON DATABASE "${name}" FROM PUBLIC;`,
   ];
 }
+
+/** For a transition: what the node keeps of itself, each file by its name, null for none. In the database of the operator. */
+const stateFilesFunction = [
+  "CREATE SCHEMA IF NOT EXISTS continuity;",
+  "GRANT USAGE ON SCHEMA continuity TO operator;",
+  `CREATE OR REPLACE FUNCTION continuity.state_files() RETURNS json LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog RETURN json_build_object(${stateFiles.map((file) => `'${file}', pg_read_file('${stateFolder}/${file}', 0, 65536, true)`).join(", ")});`,
+  "REVOKE EXECUTE ON FUNCTION continuity.state_files() FROM PUBLIC;",
+  "GRANT EXECUTE ON FUNCTION continuity.state_files() TO operator;",
+];
 
 /**
  * The project's own schema in the application's database: what servers and scripts need to know of replication and may

@@ -19,10 +19,8 @@ import {
   type StopObservation,
   unknown,
 } from "../../core/observation.ts";
-import { stateFolder } from "../../core/render/files.ts";
 import { type DatabaseNode, ownNodes, type ServerNode, type Topology } from "../../core/topology.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
-import { readContainerFolder } from "../docker/container.ts";
 import { connectEngine, lookAtEngine } from "../docker/engine.ts";
 import { observeApplicationHealth } from "./applications.ts";
 import { observeBackup } from "./backups.ts";
@@ -32,6 +30,7 @@ import { observeOverrides } from "./overrides.ts";
 import { connectDatabase, type DatabaseAccess, observePostgres } from "./postgres.ts";
 import { observeServerHealth, observeWitness } from "./server.ts";
 import { Silence } from "./silence.ts";
+import { parsed, readStateFiles } from "./stateFiles.ts";
 
 /** With what a deployment is observed: read-only rights suffice. */
 export interface ObserverAccess {
@@ -138,7 +137,7 @@ async function observeDatabase(
   const container = lookAt(database);
   const [state, files, overrides, postgres] = await Promise.all([
     observeContainer(container, database.host.network),
-    readStateFiles(container),
+    readStateFiles(container, connection),
     purpose === "plan" ? notAsked<readonly Override[]>() : observeOverrides(container),
     askPostgres(
       database,
@@ -191,30 +190,6 @@ async function observeApplications(topology: Topology): Promise<readonly Applica
     container: containers[index] ?? unknown("not observed"),
     health: health.get(name) ?? unknown("the gateway does not know of it"),
   }));
-}
-
-const stateFiles = ["intent.json", "node-state.json", "stopped.json", "kept.json"] as const;
-
-async function readStateFiles(container: Docker.Container): Promise<Observed<ReadonlyMap<string, string>>> {
-  try {
-    return known(await readContainerFolder(container, stateFolder, stateFiles));
-  } catch (error) {
-    return unknown(messageOf(error));
-  }
-}
-
-function parsed<T>(
-  files: Observed<ReadonlyMap<string, string>>,
-  file: (typeof stateFiles)[number],
-  parse: (text: string) => T,
-): Observed<T | undefined> {
-  if (!files.known) return unknown(`${file} cannot be read (${files.reason})`);
-  const text = files.value.get(file);
-  try {
-    return known(text === undefined ? undefined : parse(text));
-  } catch (error) {
-    return unknown(`${file} cannot be read (${messageOf(error)})`);
-  }
 }
 
 async function askPostgres(
