@@ -1,6 +1,10 @@
 /** The size of a WAL segment and of a page in it, in bytes: what every database of the project is made with. */
 export const segmentBytes = 16 * 1024 * 1024;
 export const pageBytes = 8192;
+const pageHeaderBytes = 24;
+
+/** XLogRecord: 4 bytes of length, 4 of transaction, 8 of the record before, 1 of flags, 1 of kind, 2 unused, 4 of checksum. */
+const recordHeaderBytes = 24;
 
 /** The name of the WAL segment of a timeline that holds a position (in bytes), as PostgreSQL names its file. */
 export function segmentName(timeline: number, position: number): string {
@@ -13,6 +17,13 @@ export function segmentName(timeline: number, position: number): string {
 /** The name of the file in which a database that knows a timeline keeps where that came from. */
 export function historyName(timeline: number): string {
   return `${timeline.toString(16).toUpperCase().padStart(8, "0")}.history`;
+}
+
+/** Whether pages hold anything after an offset in the first of them, in bytes. Beyond the last record a page is empty. */
+export function goOnAfter(pages: Buffer, offset: number): boolean {
+  // At the beginning of a page is its header, also where no record follows.
+  const begin = offset === 0 ? pageHeaderBytes : offset;
+  return pages.length > pageBytes || pages.subarray(begin).some((byte) => byte !== 0);
 }
 
 /** The beginning of the page that holds a position, both in bytes. */
@@ -67,10 +78,6 @@ export class WrittenPages {
 function isPage(segment: Buffer, offset: number, address: number): boolean {
   return segment.readUInt16LE(offset) !== 0 && segment.readBigUInt64LE(offset + 8) === BigInt(address);
 }
-
-/** XLogRecord: 4 bytes of length, 4 of transaction, 8 of the record before, 1 of flags, 1 of kind, 2 unused, 4 of checksum. */
-const recordHeaderBytes = 24;
-const pageHeaderBytes = 24;
 
 /**
  * Whether the last of the written pages of a segment may end with the record of a switch to the next segment: what follows

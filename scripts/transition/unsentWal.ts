@@ -2,6 +2,7 @@ import type Docker from "dockerode";
 import type pg from "pg";
 import { lsnDistance, parseLsn, renderLsn } from "../../core/lsn.ts";
 import {
+  goOnAfter,
   historyName,
   mayEndWithSwitch,
   pageBytes,
@@ -66,13 +67,14 @@ export async function readUnsentWal(
   const start = pageOf(received);
   const highestTimeline = await highestOn(container, timeline);
   const { pages, isCut } = await pagesFrom(container, timeline, start);
+  const isMore = goOnAfter(pages, received - start);
   return {
     from,
     receivedLsn: renderLsn(received),
     timeline,
     highestTimeline,
     startLsn: renderLsn(start),
-    pages,
+    pages: isMore ? pages : Buffer.alloc(0),
     isCut,
     containerStartedAt: State.StartedAt,
   };

@@ -27,18 +27,21 @@ is_continuation() {
   [ "$same" -eq 0 ] || cmp -s -n "$same" -i "$offset:0" "$(segment_file "$1" "$2")" "$unsent_wal"
 }
 
-# Writes what was taken into the own WAL, and has it on the disk: put_unsent TIMELINE START LENGTH
+# Writes what was taken into the own WAL: put_unsent TIMELINE START LENGTH
+# Writes wait for this. The segment in which the WAL ends need not be on the disk: the promotion puts a copy of it there, as
+# the first one of the new timeline.
 put_unsent() {
-  local file at=0 part offset position
+  local file at=0 part offset position flush
   while [ "$at" -lt "$3" ]; do
     position=$(($2 + at))
     offset=$((position % segment_bytes))
     part=$((segment_bytes - offset < $3 - at ? segment_bytes - offset : $3 - at))
     file=$(segment_file "$1" "$position")
-    [ -e "$file" ] || truncate -s "$segment_bytes" "$file" || return
+    flush=,fsync
+    [ $((offset + part)) -eq "$segment_bytes" ] || flush=
+    [ -e "$file" ] || { truncate -s "$segment_bytes" "$file" && sync "$data_folder/pg_wal"; } || return
     dd if="$unsent_wal" of="$file" bs="$page_bytes" skip=$((at / page_bytes)) seek=$((offset / page_bytes)) \
-      count=$((part / page_bytes)) conv=notrunc,fsync status=none || return
+      count=$((part / page_bytes)) conv="notrunc$flush" status=none || return
     at=$((at + part))
   done
-  sync "$data_folder/pg_wal"
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  goOnAfter,
   historyName,
   mayEndWithSwitch,
   pageBytes,
@@ -105,3 +106,17 @@ describe("the last page may end with a switch to the next segment", () => {
 });
 
 it("a history is in a file of the timeline's name", () => expect(historyName(0x1a)).toBe("0000001A.history"));
+
+describe("pages go on after an offset in the first of them", () => {
+  const page = Buffer.alloc(pageBytes);
+  page.fill(0xab, 0, 4000);
+  const justBegun = Buffer.alloc(pageBytes);
+  justBegun.fill(0xab, 0, 24);
+  it.each([
+    ["before the last byte", page, 3999, true],
+    ["not after it", page, 4000, false],
+    ["in further pages", Buffer.concat([page, page]), 4000, true],
+    ["not in a page with nothing but its header", justBegun, 0, false],
+    ["not in none", Buffer.alloc(0), 100, false],
+  ])("%s", (_what, pages, offset, more) => expect(goOnAfter(pages, offset)).toBe(more));
+});
