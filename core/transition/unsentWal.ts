@@ -48,7 +48,7 @@ export class WrittenPages {
   constructor(from: number) {
     this.#from = from;
     this.#begin = from % segmentBytes;
-    this.#kept = Buffer.alloc(segmentBytes - this.#begin);
+    this.#kept = Buffer.allocUnsafe(segmentBytes - this.#begin);
   }
 
   /** Takes the next bytes of the file. False where more need not be read. */

@@ -9,6 +9,7 @@ import { containerOf } from "../observe/index.ts";
 import { awaitStreaming } from "./awaitStreaming.ts";
 import { type ActionContext, type ActionDetails, connectPatiently, nodeOf, withClient } from "./context.ts";
 import { assertRoom, copy, renewSlot } from "./copy.ts";
+import { firstWrite } from "./firstWrite.ts";
 import { giveIntent, haveFollow, primaryIntent, standbyIntent } from "./intents.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
@@ -211,32 +212,6 @@ function finish(
 
 function takeOverOf(name: DatabaseName, context: ActionContext): Promise<PreparedCommand> {
   return context.earlyTakeOver?.take(name) ?? startTakeOver(name, context);
-}
-
-/**
- * Commits a write on the new primary, and says when it was. Where replication is synchronous that takes a standby; when
- * none has confirmed it in time nothing is said, and `follow` asks again.
- */
-async function firstWrite(
-  name: DatabaseName,
-  context: ActionContext,
-  patienceSeconds: number,
-): Promise<{ readonly writesResumedAt?: number }> {
-  const client = await connectPatiently(context, name);
-  // A transaction that is written to the WAL and committed: a write, without a table.
-  const text = "SELECT pg_logical_emit_message(true, 'pg-continuity', $1)";
-  try {
-    // Not by statement_timeout: a commit that waits for a standby is past it.
-    await client.query(
-      Object.assign({ text, values: [context.goal.transitionId] }, { query_timeout: patienceSeconds * 1000 }),
-    );
-    return { writesResumedAt: performance.now() };
-  } catch (error) {
-    if (error instanceof Error && error.message === "Query read timeout") return {};
-    throw error;
-  } finally {
-    await client.end();
-  }
 }
 
 /** Down or silent: what runs is ended, and its intent is changed in the volume, so that no start opens it for writes. */

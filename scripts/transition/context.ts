@@ -5,6 +5,7 @@ import type { DatabaseNode, Topology } from "../../core/topology.ts";
 import type { FencedWhileDown } from "../../core/transition/carryOver.ts";
 import type { Goal } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
+import type { ConnectionTo } from "../observe/index.ts";
 import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
 import type { EarlyTakeOver } from "./takeOver.ts";
 import type { EarlyUnsentWal } from "./unsentWal.ts";
@@ -16,6 +17,8 @@ export interface ActionContext {
   /** The operator role: checkpoints, slots, the record of transitions. */
   readonly operator: DatabaseAccess;
   readonly progress: (text: string) => void;
+  /** A connection of the operator role that stands already; undefined where there is none. */
+  readonly connectionTo: ConnectionTo;
   /** The command that promotes, started ahead of time where the transition may need it. */
   readonly earlyTakeOver?: EarlyTakeOver;
   /** What the other database had not sent, read ahead of time where it is down. */

@@ -15,7 +15,6 @@ import type { Plan, Refusal } from "../../core/transition/planTypes.ts";
 import { asExpected } from "../../core/transition/rejoin.ts";
 import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
 import { movingDatabases } from "../../core/transition/view.ts";
-import type { DatabaseName } from "../../core/vocabulary.ts";
 import { messageOf } from "../observe/container.ts";
 import { type ConnectionTo, type ObserverAccess, observe, type Purpose } from "../observe/index.ts";
 import { Silence } from "../observe/silence.ts";
@@ -72,8 +71,9 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
   const lock = await TransitionLock.take(topology, operator, goal, silence, (holder) =>
     progress(`waiting: another transition is running (${holder})`),
   );
-  const base: ActionContext = { topology, goal, operator, progress };
-  const early = earlyOf(goal, lock, base);
+  const connectionTo: ConnectionTo = (name) => lock.connectionTo(name);
+  const base: ActionContext = { topology, goal, operator, progress, connectionTo };
+  const early = earlyOf(goal, base);
   const context: ActionContext = { ...base, ...early };
   let failure: unknown;
   try {
@@ -94,15 +94,11 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
 }
 
 /** What is begun before anything is known, because writes may be waiting. None of it changes anything. */
-function earlyOf(
-  goal: Goal,
-  lock: TransitionLock,
-  base: ActionContext,
-): Pick<ActionContext, "earlyTakeOver" | "earlyUnsentWal"> {
+function earlyOf(goal: Goal, base: ActionContext): Pick<ActionContext, "earlyTakeOver" | "earlyUnsentWal"> {
   if (goal.transition === "rebuild") return {};
   const target = targets[goal.transition];
   const other = target === "shared" ? "read-only" : "shared";
-  const standby = lock.connectionTo(target);
+  const standby = base.connectionTo(target);
   return {
     ...(goal.readUnsentWal && standby ? { earlyUnsentWal: new EarlyUnsentWal(other, standby, base) } : {}),
     earlyTakeOver: new EarlyTakeOver(target, base),
@@ -135,7 +131,7 @@ async function steps(
     purpose: "plan",
     progress: run.progress,
     silence,
-    connectionTo: (name: DatabaseName) => lock.connectionTo(name),
+    connectionTo: context.connectionTo,
   } as const;
   let carried: Planned | undefined;
   const earlier: Step[] = [];

@@ -157,9 +157,10 @@ end_promotion() {
 # Wakes the main process where the intent has changed: the signal may have come before there was anything to wake.
 heed() { ! intent_changed || kill -USR1 1; }
 
+# After a promotion by take-over. Writes have waited for it, and need the processors first.
 restart_watcher() {
   kill "$watcher_pid" 2>/dev/null
-  settle "$1" &
+  { sleep 0.2; settle "$1"; } &
   watcher_pid=$!
 }
 
