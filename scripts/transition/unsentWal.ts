@@ -39,6 +39,12 @@ export interface UnsentWal {
   readonly containerStartedAt: string;
 }
 
+/** Where a standby's WAL ends, in bytes, and on which timeline. */
+interface End {
+  readonly timeline: number;
+  readonly received: number;
+}
+
 /** The words that tell `take-over` of it, and the bytes that follow them. */
 export function unsentWords(wal: UnsentWal | undefined): readonly [string, ...Buffer[]] {
   if (!wal) return ["- - 0"];
@@ -63,7 +69,16 @@ export async function readUnsentWal(
   context: ActionContext,
 ): Promise<UnsentWal> {
   const container = lookAt(nodeOf(context, from));
-  const [{ State }, { timeline, received }] = await Promise.all([container.inspect(), endOf(standby)]);
+  const [{ State }, end] = await Promise.all([container.inspect(), endOf(standby)]);
+  return readFrom(from, container, State.StartedAt, end);
+}
+
+async function readFrom(
+  from: DatabaseName,
+  container: Docker.Container,
+  containerStartedAt: string,
+  { timeline, received }: End,
+): Promise<UnsentWal> {
   const start = pageOf(received);
   const highestTimeline = await highestOn(container, timeline);
   const { pages, isCut } = await pagesFrom(container, timeline, start);
@@ -76,7 +91,7 @@ export async function readUnsentWal(
     startLsn: renderLsn(start),
     pages: isMore ? pages : Buffer.alloc(0),
     isCut,
-    containerStartedAt: State.StartedAt,
+    containerStartedAt,
   };
 }
 
@@ -116,10 +131,10 @@ async function highestOn(container: Docker.Container, timeline: number): Promise
 }
 
 /**
- * Where a standby's WAL ends, in bytes, and on which timeline: pg_control may follow a promotion elsewhere only at the next
+ * Asks a standby where its WAL ends. pg_control may follow a promotion elsewhere only at the next
  * restart point, the names of the segments tell before.
  */
-async function endOf(standby: pg.Client): Promise<{ readonly timeline: number; readonly received: number }> {
+async function endOf(standby: pg.Client): Promise<End> {
   const { rows } = await standby.query<{ timeline: number; lsn: string }>(
     `SELECT greatest(timeline_id, (SELECT max(('x' || substr(name, 1, 8))::bit(32)::int) FROM pg_ls_waldir()
          WHERE name ~ '^[0-9A-F]{24}$')) AS timeline,
@@ -170,7 +185,9 @@ export class EarlyUnsentWal {
   }
 
   async #early(standby: pg.Client): Promise<UnsentWal | undefined> {
-    const { State } = await lookAt(nodeOf(this.#context, this.#from)).inspect();
-    return State.Running ? undefined : readUnsentWal(this.#from, standby, this.#context);
+    const container = lookAt(nodeOf(this.#context, this.#from));
+    // Both at once: the connection is about to be asked for much more.
+    const [{ State }, end] = await Promise.all([container.inspect(), endOf(standby)]);
+    return State.Running ? undefined : readFrom(this.#from, container, State.StartedAt, end);
   }
 }
