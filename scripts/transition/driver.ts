@@ -121,7 +121,7 @@ const opening: readonly Step["kind"][] = ["promote", "switch-over"];
  * How long those have the processors to themselves, in milliseconds, before the old primary's container is started. Not where
  * they wait for that.
  */
-const clientsFirstMs = 150;
+const clientsFirstMs = 100;
 
 /** The database that a transition makes the writable one. */
 const targets = { promote: "read-only", restore: "shared" } as const;
