@@ -1,5 +1,4 @@
 import type Docker from "dockerode";
-import type pg from "pg";
 import type { Override } from "../../core/autoConf.ts";
 import { ownCertificate } from "../../core/certificateFindings.ts";
 import type { Password } from "../../core/credentials.ts";
@@ -29,6 +28,7 @@ import { messageOf, observeContainer, observeNetwork } from "./container.ts";
 import { observeOverrides } from "./overrides.ts";
 import { connectDatabase, type DatabaseAccess, observePostgres } from "./postgres.ts";
 import { observeServerHealth, observeWitness } from "./server.ts";
+import type { Queryable } from "./sharedConnection.ts";
 import { Silence } from "./silence.ts";
 import { parsed, readStateFiles } from "./stateFiles.ts";
 
@@ -42,7 +42,7 @@ export interface ObserverAccess {
 }
 
 /** A connection to a database that stands already; undefined where there is none. */
-export type ConnectionTo = (name: DatabaseName) => pg.Client | undefined;
+export type ConnectionTo = (name: DatabaseName) => Queryable | undefined;
 
 /**
  * What an observation is for. Before a step of a transition only that is asked which the plan rests on: writes may be
@@ -131,7 +131,7 @@ async function observeDatabase(
   access: ObserverAccess,
   purpose: Purpose,
   silence: Silence,
-  connection: pg.Client | undefined,
+  connection: Queryable | undefined,
 ): Promise<DatabaseObservation> {
   const observedAt = new Date().toISOString();
   const container = lookAt(database);
@@ -196,7 +196,7 @@ async function askPostgres(
   database: DatabaseNode,
   access: DatabaseAccess,
   silence: Silence,
-  connection: pg.Client | undefined,
+  connection: Queryable | undefined,
 ): Promise<Observed<PostgresObservation>> {
   try {
     if (connection) return known(await silence.ask(database.node, () => observePostgres(connection)));

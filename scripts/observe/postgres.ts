@@ -5,6 +5,7 @@ import type { PostgresObservation } from "../../core/observation.ts";
 import { eraParameter } from "../../core/render/era.ts";
 import type { DatabaseNode } from "../../core/topology.ts";
 import { transitionLockKey } from "../../core/vocabulary.ts";
+import type { Queryable } from "./sharedConnection.ts";
 
 /** PostgreSQL's word for a password that is not, or not yet, or no more the role's (28P01). */
 const invalidPassword = "28P01";
@@ -135,7 +136,7 @@ FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() v,
   (SELECT pg_is_in_recovery() AS in_recovery) r LEFT JOIN pg_stat_wal_receiver w ON true`;
 
 /** Asks a connected database for everything that a verdict or a plan needs. */
-export async function observePostgres(client: pg.Client): Promise<PostgresObservation> {
+export async function observePostgres(client: Queryable): Promise<PostgresObservation> {
   const { rows } = await client.query(question);
   const row = rowSchema.parse(rows[0]);
   return {

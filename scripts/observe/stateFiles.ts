@@ -1,9 +1,9 @@
 import type Docker from "dockerode";
-import type pg from "pg";
 import { known, type Observed, unknown } from "../../core/observation.ts";
 import { stateFiles, stateFolder } from "../../core/render/files.ts";
 import { readContainerFolder } from "../docker/container.ts";
 import { messageOf } from "./container.ts";
+import type { Queryable } from "./sharedConnection.ts";
 
 type Files = ReadonlyMap<string, string>;
 
@@ -13,7 +13,7 @@ type Files = ReadonlyMap<string, string>;
  */
 export async function readStateFiles(
   container: Docker.Container,
-  connection: pg.Client | undefined,
+  connection: Queryable | undefined,
 ): Promise<Observed<Files>> {
   try {
     if (connection) return known(await askForStateFiles(connection));
@@ -27,7 +27,7 @@ export async function readStateFiles(
   }
 }
 
-async function askForStateFiles(connection: pg.Client): Promise<Files> {
+async function askForStateFiles(connection: Queryable): Promise<Files> {
   const { rows } = await connection.query<{ name: string; content: string }>(
     "SELECT key AS name, value AS content FROM json_each_text(continuity.state_files()) WHERE value IS NOT NULL",
   );

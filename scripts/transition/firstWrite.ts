@@ -1,6 +1,6 @@
-import type pg from "pg";
 import { isConnectionFailure } from "../../core/connectionFailure.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
+import type { Queryable } from "../observe/sharedConnection.ts";
 import { type ActionContext, connectPatiently } from "./context.ts";
 
 /**
@@ -16,20 +16,31 @@ export async function firstWrite(
   patienceSeconds: number,
 ): Promise<{ readonly writesResumedAt?: number }> {
   const standing = await standingFor(name, context);
-  const client = standing ?? (await connectPatiently(context, name));
+  if (standing) return commitOn(standing, context, patienceSeconds);
+  const own = await connectPatiently(context, name);
+  try {
+    return await commitOn(own, context, patienceSeconds);
+  } finally {
+    await own.end();
+  }
+}
+
+async function commitOn(
+  connection: Queryable,
+  context: ActionContext,
+  patienceSeconds: number,
+): Promise<{ readonly writesResumedAt?: number }> {
   // A transaction that is written to the WAL and committed: a write, without a table.
   const text = "SELECT pg_logical_emit_message(true, 'pg-continuity', $1)";
   try {
     // Not by statement_timeout: a commit that waits for a standby is past it.
-    await client.query(
+    await connection.query(
       Object.assign({ text, values: [context.goal.transitionId] }, { query_timeout: patienceSeconds * 1000 }),
     );
     return { writesResumedAt: performance.now() };
   } catch (error) {
     if (error instanceof Error && error.message === "Query read timeout") return {};
     throw error;
-  } finally {
-    if (client !== standing) await client.end();
   }
 }
 
@@ -37,7 +48,7 @@ export async function firstWrite(
  * The standing connection to a database, where its writes wait for nobody: on one that waits nothing else could be asked, and
  * what it has locked would stay so.
  */
-async function standingFor(name: DatabaseName, context: ActionContext): Promise<pg.Client | undefined> {
+async function standingFor(name: DatabaseName, context: ActionContext): Promise<Queryable | undefined> {
   const client = context.connectionTo(name);
   try {
     const answer = await client?.query<{ waits: boolean }>(

@@ -6,6 +6,7 @@ import type { Goal } from "../../core/transition/step.ts";
 import { type DatabaseName, transitionLockKey } from "../../core/vocabulary.ts";
 import { messageOf } from "../observe/container.ts";
 import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
+import { type Queryable, SharedConnection } from "../observe/sharedConnection.ts";
 import type { Silence } from "../observe/silence.ts";
 
 /** How long a second driver waits for the first, in seconds. */
@@ -19,6 +20,8 @@ export function actor(): string {
 interface Held {
   readonly database: DatabaseNode;
   readonly client: pg.Client;
+  /** The same connection, for whoever else has something to ask there. */
+  readonly shared: SharedConnection;
   lost: boolean;
 }
 
@@ -107,8 +110,8 @@ export class TransitionLock {
   }
 
   /** The connection that holds the lock in a database; undefined where none does. */
-  connectionTo(name: DatabaseName): pg.Client | undefined {
-    return this.#held.find(({ database, lost }) => database.name === name && !lost)?.client;
+  connectionTo(name: DatabaseName): Queryable | undefined {
+    return this.#held.find(({ database, lost }) => database.name === name && !lost)?.shared;
   }
 
   async release(): Promise<void> {
@@ -117,10 +120,10 @@ export class TransitionLock {
 }
 
 /** Whether the connection that holds a lock still stands. */
-async function isAlive({ client, lost }: Held): Promise<boolean> {
+async function isAlive({ shared, lost }: Held): Promise<boolean> {
   if (lost) return false;
   try {
-    await client.query("SELECT 1");
+    await shared.query("SELECT 1");
     return true;
   } catch {
     // A database that was restarted by a step has let go; the caller counts who still holds.
@@ -162,7 +165,8 @@ async function tryAll(
 }
 
 async function connect(database: DatabaseNode, access: DatabaseAccess): Promise<Held> {
-  const entry: Held = { database, client: await connectDatabase(database, access), lost: false };
+  const client = await connectDatabase(database, access);
+  const entry: Held = { database, client, shared: new SharedConnection(client), lost: false };
   entry.client.on("end", () => {
     entry.lost = true;
   });

@@ -1,5 +1,4 @@
 import type Docker from "dockerode";
-import type pg from "pg";
 import { lsnDistance, parseLsn, renderLsn } from "../../core/lsn.ts";
 import {
   goOnAfter,
@@ -15,6 +14,7 @@ import type { DatabaseName } from "../../core/vocabulary.ts";
 import { isStatus, readContainerBytes } from "../docker/container.ts";
 import { messageOf } from "../observe/container.ts";
 import { lookAt } from "../observe/index.ts";
+import type { Queryable } from "../observe/sharedConnection.ts";
 import { type ActionContext, nodeOf } from "./context.ts";
 
 const walFolder = "/var/lib/postgresql/data/pg_wal";
@@ -65,7 +65,7 @@ export function recoveredBytes(wal: UnsentWal, replayedLsn: string): number {
  */
 export async function readUnsentWal(
   from: DatabaseName,
-  standby: pg.Client,
+  standby: Queryable,
   context: ActionContext,
 ): Promise<UnsentWal> {
   const container = lookAt(nodeOf(context, from));
@@ -134,7 +134,7 @@ async function highestOn(container: Docker.Container, timeline: number): Promise
  * Asks a standby where its WAL ends. pg_control may follow a promotion elsewhere only at the next
  * restart point, the names of the segments tell before.
  */
-async function endOf(standby: pg.Client): Promise<End> {
+async function endOf(standby: Queryable): Promise<End> {
   const { rows } = await standby.query<{ timeline: number; lsn: string }>(
     `SELECT greatest(timeline_id, (SELECT max(('x' || substr(name, 1, 8))::bit(32)::int) FROM pg_ls_waldir()
          WHERE name ~ '^[0-9A-F]{24}$')) AS timeline,
@@ -167,7 +167,7 @@ export class EarlyUnsentWal {
   readonly #context: ActionContext;
   readonly #read: Promise<UnsentWal | undefined>;
 
-  constructor(from: DatabaseName, standby: pg.Client, context: ActionContext) {
+  constructor(from: DatabaseName, standby: Queryable, context: ActionContext) {
     this.#from = from;
     this.#context = context;
     // That nothing can be read is said by who needs it, and reads again.
@@ -184,7 +184,7 @@ export class EarlyUnsentWal {
     return !State.Running && State.StartedAt === read?.containerStartedAt ? read : undefined;
   }
 
-  async #early(standby: pg.Client): Promise<UnsentWal | undefined> {
+  async #early(standby: Queryable): Promise<UnsentWal | undefined> {
     const container = lookAt(nodeOf(this.#context, this.#from));
     // Both at once: the connection is about to be asked for much more.
     const [{ State }, end] = await Promise.all([container.inspect(), endOf(standby)]);
