@@ -1,6 +1,7 @@
 import { hostname, userInfo } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
+import { isConnectionFailure } from "../../core/connectionFailure.ts";
 import type { DatabaseNode, Topology } from "../../core/topology.ts";
 import type { Goal } from "../../core/transition/step.ts";
 import { type DatabaseName, transitionLockKey } from "../../core/vocabulary.ts";
@@ -146,22 +147,37 @@ async function tryAll(
   const attempts = await Promise.allSettled(
     databases.map((database) => silence.ask(database.node, () => connect(database, access))),
   );
-  const held = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
+  const connected = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
   const silent = attempts.flatMap((attempt, index) =>
     attempt.status === "rejected" ? [`${databases[index]?.name}: ${messageOf(attempt.reason)}`] : [],
   );
   const name = `pg-continuity ${goal.transition} ${goal.transitionId.slice(0, 20)} ${actor()}`.slice(0, 63);
-  for (const { client, database } of held) {
-    await client.query("SELECT set_config('application_name', $1, false)", [name]);
-    const { rows } = await client.query<{ taken: boolean }>("SELECT pg_try_advisory_lock($1) AS taken", [
-      transitionLockKey,
-    ]);
-    if (rows[0]?.taken) continue;
-    const holder = await holderOf(client);
-    await Promise.all(held.map(({ client: other }) => other.end()));
-    return { holder: `${holder} (on ${database.name})` };
+  const held: Held[] = [];
+  for (const entry of connected) {
+    try {
+      const holder = await tryOn(entry, name);
+      if (holder === undefined) {
+        held.push(entry);
+        continue;
+      }
+      await Promise.all(connected.map(({ client }) => client.end()));
+      return { holder: `${holder} (on ${entry.database.name})` };
+    } catch (error) {
+      // It ends just now, as by a step that goes on after its driver was killed: like one that does not answer.
+      if (!isConnectionFailure(error)) throw error;
+      silent.push(`${entry.database.name}: ${messageOf(error)}`);
+    }
   }
   return { held, silent };
+}
+
+/** Takes the lock in one database; who holds it where it is taken. */
+async function tryOn({ client }: Held, name: string): Promise<string | undefined> {
+  await client.query("SELECT set_config('application_name', $1, false)", [name]);
+  const { rows } = await client.query<{ taken: boolean }>("SELECT pg_try_advisory_lock($1) AS taken", [
+    transitionLockKey,
+  ]);
+  return rows[0]?.taken ? undefined : holderOf(client);
 }
 
 async function connect(database: DatabaseNode, access: DatabaseAccess): Promise<Held> {
