@@ -114,15 +114,6 @@ interface Planned {
 /** The steps that promote, or after which the same database is promoted. */
 const promoting: readonly Step["kind"][] = ["fence", "promote", "switch-over"];
 
-/** The steps after which writes that have waited go on. */
-const opening: readonly Step["kind"][] = ["promote", "switch-over"];
-
-/**
- * How long those have the processors to themselves, in milliseconds, before the old primary's container is started. Not where
- * they wait for that.
- */
-const clientsFirstMs = 100;
-
 /** The database that a transition makes the writable one. */
 const targets = { promote: "read-only", restore: "shared" } as const;
 
@@ -159,7 +150,6 @@ async function steps(
     await pauseAt(`before:${step.kind}`, context.progress);
     const { fencedWhileDown } = await record.step(step, () => act(step, context));
     await pauseAt(`after:${step.kind}`, context.progress);
-    if (opening.includes(step.kind) && !topology.synchronous) await sleep(clientsFirstMs);
     const known = carryOver(observation, fencedWhileDown, Date.now());
     carried = known && { observation: known, plan: plan(known, goal) };
     // Whatever is refused is refused for what is the case now.
