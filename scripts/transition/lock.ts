@@ -165,6 +165,8 @@ async function tryAll(
     } catch (error) {
       // It ends just now, as by a step that goes on after its driver was killed: like one that does not answer.
       if (!isConnectionFailure(error)) throw error;
+      // Not waited for, it may hang; and it must not get the lock later.
+      void entry.client.end().catch(() => undefined);
       silent.push(`${entry.database.name}: ${messageOf(error)}`);
     }
   }
