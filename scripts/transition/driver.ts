@@ -52,6 +52,12 @@ export interface TransitionRun {
 /** How long a database that starts or stops just now is waited for before the plan is refused for it, in seconds. */
 const movingPatienceSeconds = 10;
 
+/**
+ * How long nothing is done after a promotion, in milliseconds: those who have waited write first. To look again, and to start
+ * the old primary, would take the processors away from them.
+ */
+const giveWayMs = 100;
+
 /** More rounds than any plan can need: a planner that does not come to its end is a defect, not a reason to go on. */
 const maximumRounds = 20;
 
@@ -114,6 +120,9 @@ interface Planned {
 /** The steps that promote, or after which the same database is promoted. */
 const promoting: readonly Step["kind"][] = ["fence", "promote", "switch-over"];
 
+/** The steps after which clients write again. */
+const opening: readonly Step["kind"][] = ["promote", "switch-over"];
+
 /** The database that a transition makes the writable one. */
 const targets = { promote: "read-only", restore: "shared" } as const;
 
@@ -150,6 +159,7 @@ async function steps(
     await pauseAt(`before:${step.kind}`, context.progress);
     const { fencedWhileDown } = await record.step(step, () => act(step, context));
     await pauseAt(`after:${step.kind}`, context.progress);
+    if (opening.includes(step.kind)) await sleep(giveWayMs);
     const known = carryOver(observation, fencedWhileDown, Date.now());
     carried = known && { observation: known, plan: plan(known, goal) };
     // Whatever is refused is refused for what is the case now.
