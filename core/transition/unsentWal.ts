@@ -39,7 +39,9 @@ export function pageOf(position: number): number {
 export class WrittenPages {
   readonly #from: number;
   readonly #begin: number;
-  readonly #kept: Buffer;
+  readonly #pages: Buffer[] = [];
+  /** The begin of a page of which more is to come. */
+  #rest = Buffer.alloc(0);
   #taken = 0;
   #written = 0;
   #isOver = false;
@@ -48,17 +50,21 @@ export class WrittenPages {
   constructor(from: number) {
     this.#from = from;
     this.#begin = from % segmentBytes;
-    this.#kept = Buffer.allocUnsafe(segmentBytes - this.#begin);
   }
 
   /** Takes the next bytes of the file. False where more need not be read. */
   add(bytes: Uint8Array): boolean {
     const skipped = Math.min(bytes.length, Math.max(0, this.#begin - this.#taken));
-    this.#kept.set(bytes.subarray(skipped), Math.max(0, this.#taken - this.#begin));
     this.#taken += bytes.length;
-    while (!this.#isOver && this.#begin + this.#written + pageBytes <= this.#taken)
-      if (isPage(this.#kept, this.#written, this.#from + this.#written)) this.#written += pageBytes;
+    // Only what is kept gets memory: room for a whole segment costs more time than to read one.
+    const ahead = Buffer.concat([this.#rest, bytes.subarray(skipped)]);
+    let offset = 0;
+    while (!this.#isOver && offset + pageBytes <= ahead.length)
+      if (isPage(ahead, offset, this.#from + this.#written + offset)) offset += pageBytes;
       else this.#isOver = true;
+    this.#pages.push(ahead.subarray(0, offset));
+    this.#rest = ahead.subarray(offset);
+    this.#written += offset;
     return !this.#isOver;
   }
 
@@ -70,7 +76,7 @@ export class WrittenPages {
   pages(): Buffer {
     if (!this.#isOver && this.#taken !== segmentBytes)
       throw new Error(`it has ${this.#taken} bytes instead of ${segmentBytes}`);
-    return this.#kept.subarray(0, this.#written);
+    return Buffer.concat(this.#pages);
   }
 }
 
