@@ -1,5 +1,4 @@
-/** The size of a WAL segment and of a page in it, in bytes: what every database of the project is made with. */
-export const segmentBytes = 16 * 1024 * 1024;
+/** The size of a page of WAL in bytes: PostgreSQL is built with it. That of a segment each database is made with. */
 export const pageBytes = 8192;
 const pageHeaderBytes = 24;
 
@@ -7,7 +6,7 @@ const pageHeaderBytes = 24;
 const recordHeaderBytes = 24;
 
 /** The name of the WAL segment of a timeline that holds a position (in bytes), as PostgreSQL names its file. */
-export function segmentName(timeline: number, position: number): string {
+export function segmentName(timeline: number, position: number, segmentBytes: number): string {
   const hex = (number: number) => number.toString(16).toUpperCase().padStart(8, "0");
   const segment = Math.floor(position / segmentBytes);
   const perLog = 2 ** 32 / segmentBytes;
@@ -38,6 +37,7 @@ export function pageOf(position: number): number {
  */
 export class WrittenPages {
   readonly #from: number;
+  readonly #segmentBytes: number;
   readonly #begin: number;
   readonly #pages: Buffer[] = [];
   /** The begin of a page of which more is to come. */
@@ -47,8 +47,9 @@ export class WrittenPages {
   #isOver = false;
 
   /** @param from position of a page, in bytes of the whole WAL */
-  constructor(from: number) {
+  constructor(from: number, segmentBytes: number) {
     this.#from = from;
+    this.#segmentBytes = segmentBytes;
     this.#begin = from % segmentBytes;
   }
 
@@ -74,8 +75,8 @@ export class WrittenPages {
    * @throws Error when the file has ended before it should
    */
   pages(): Buffer {
-    if (!this.#isOver && this.#taken !== segmentBytes)
-      throw new Error(`it has ${this.#taken} bytes instead of ${segmentBytes}`);
+    if (!this.#isOver && this.#taken !== this.#segmentBytes)
+      throw new Error(`it has ${this.#taken} bytes instead of ${this.#segmentBytes}`);
     return Buffer.concat(this.#pages);
   }
 }

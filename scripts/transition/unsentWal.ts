@@ -6,7 +6,6 @@ import {
   mayEndWithSwitch,
   pageBytes,
   pageOf,
-  segmentBytes,
   segmentName,
   WrittenPages,
 } from "../../core/transition/unsentWal.ts";
@@ -19,8 +18,8 @@ import { type ActionContext, nodeOf } from "./context.ts";
 
 const walFolder = "/var/lib/postgresql/data/pg_wal";
 
-/** How many segments are read at most: all of it is held in memory. A standby further behind gets the first of them. */
-const maximumSegments = 16;
+/** How much is read at most, in bytes: all of it is held in memory. A standby further behind gets the first of it. */
+const maximumBytes = 256 * 1024 * 1024;
 
 /** What a database that does not run has on its disk beyond what a standby has received. */
 export interface UnsentWal {
@@ -39,10 +38,11 @@ export interface UnsentWal {
   readonly containerStartedAt: string;
 }
 
-/** Where a standby's WAL ends, in bytes, and on which timeline. */
+/** Where a standby's WAL ends, in bytes, and on which timeline; and the size of its segments, which is its primary's. */
 interface End {
   readonly timeline: number;
   readonly received: number;
+  readonly segmentBytes: number;
 }
 
 /** The words that tell `take-over` of it, and the bytes that follow them. */
@@ -77,11 +77,11 @@ async function readFrom(
   from: DatabaseName,
   container: Docker.Container,
   containerStartedAt: string,
-  { timeline, received }: End,
+  { timeline, received, segmentBytes }: End,
 ): Promise<UnsentWal> {
   const start = pageOf(received);
   const highestTimeline = await highestOn(container, timeline);
-  const { pages, isCut } = await pagesFrom(container, timeline, start);
+  const { pages, isCut } = await pagesFrom(container, timeline, start, segmentBytes);
   const isMore = goOnAfter(pages, received - start);
   return {
     from,
@@ -100,11 +100,12 @@ async function pagesFrom(
   container: Docker.Container,
   timeline: number,
   start: number,
+  segmentBytes: number,
 ): Promise<Pick<UnsentWal, "pages" | "isCut">> {
   const parts: Buffer[] = [];
   let position = start;
-  for (let segments = 0; segments < maximumSegments; segments++) {
-    const pages = await pagesOf(container, timeline, position);
+  while (position - start < maximumBytes) {
+    const pages = await pagesOf(container, timeline, position, segmentBytes);
     parts.push(pages);
     position += pages.length;
     const rest = (segmentBytes - (position % segmentBytes)) % segmentBytes;
@@ -135,21 +136,27 @@ async function highestOn(container: Docker.Container, timeline: number): Promise
  * restart point, the names of the segments tell before.
  */
 async function endOf(standby: Queryable): Promise<End> {
-  const { rows } = await standby.query<{ timeline: number; lsn: string }>(
+  const { rows } = await standby.query<{ timeline: number; lsn: string; segment: number }>(
     `SELECT greatest(timeline_id, (SELECT max(('x' || substr(name, 1, 8))::bit(32)::int) FROM pg_ls_waldir()
          WHERE name ~ '^[0-9A-F]{24}$')) AS timeline,
-       coalesce(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), '0/0')::text AS lsn
+       coalesce(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), '0/0')::text AS lsn,
+       pg_size_bytes(current_setting('wal_segment_size'))::int AS segment
      FROM pg_control_checkpoint()`,
   );
   const [row] = rows;
   if (!row) throw new Error("a standby does not say where its WAL ends");
-  return { timeline: row.timeline, received: parseLsn(row.lsn) };
+  return { timeline: row.timeline, received: parseLsn(row.lsn), segmentBytes: row.segment };
 }
 
 /** Those that a database has from a position on in one segment; none where it has no such segment. */
-async function pagesOf(container: Docker.Container, timeline: number, position: number): Promise<Buffer> {
-  const file = `${walFolder}/${segmentName(timeline, position)}`;
-  const written = new WrittenPages(position);
+async function pagesOf(
+  container: Docker.Container,
+  timeline: number,
+  position: number,
+  segmentBytes: number,
+): Promise<Buffer> {
+  const file = `${walFolder}/${segmentName(timeline, position, segmentBytes)}`;
+  const written = new WrittenPages(position, segmentBytes);
   try {
     const exists = await readContainerBytes(container, file, (bytes) => written.add(bytes));
     return exists ? written.pages() : Buffer.alloc(0);

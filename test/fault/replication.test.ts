@@ -81,7 +81,7 @@ describe.sequential("a standby is away for so long that its slot is lost", () =>
     await eventually("the slot is not in use", async () => (await state()).startsWith("f|"));
     await nodes.sql(
       primary,
-      "DO $$ BEGIN FOR n IN 1..8 LOOP PERFORM pg_logical_emit_message(false, 'segment', ''); PERFORM pg_switch_wal(); END LOOP; END $$",
+      "DO $$ BEGIN FOR n IN 1..32 LOOP PERFORM pg_logical_emit_message(false, 'segment', ''); PERFORM pg_switch_wal(); END LOOP; END $$",
     );
     await nodes.sql(primary, "CHECKPOINT");
     expect(await state()).toBe("f|lost");

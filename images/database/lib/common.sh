@@ -84,6 +84,9 @@ control() {
   done <<< "${control_data:-$(pg_controldata "$data_folder")}"
 }
 
+# The size of a WAL segment in bytes: the data folder was made with it.
+wal_segment_bytes() { control 'Bytes per WAL segment'; }
+
 own_system_id() { control 'Database system identifier'; }
 
 # The highest timeline the own data knows of. pg_control learns of a promotion only with the checkpoint after it, which

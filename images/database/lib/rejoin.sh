@@ -62,7 +62,7 @@ same_history() {
 same_beginning() {
   local segment file fork offset length=64 own theirs
   fork=$(position_of "$3")
-  offset=$((fork % (16 * 1024 * 1024)))
+  offset=$((fork % $(wal_segment_bytes)))
   segment=$(printf '%08X' "$2")$(segment_of "$3")
   file=$data_folder/pg_wal/$segment
   [ -e "$file" ] || return 0
@@ -85,8 +85,8 @@ rejoined() {
   report rejoining "$1: $2"
 }
 
-# The number of a position's WAL segment, as it stands in the segment's name after the timeline: units of 16 MB.
-segment_of() { printf '%08X%08X' $((16#${1%/*})) $((16#${1#*/} >> 24)); }
+# The number of a position's WAL segment, as it stands in the segment's name after the timeline.
+segment_of() { printf '%08X%08X' $((16#${1%/*})) $((16#${1#*/} / $(wal_segment_bytes))); }
 
 # Whether the upstream has not got the WAL any more that follows a position: wal_is_gone UPSTREAM LSN
 wal_is_gone() {

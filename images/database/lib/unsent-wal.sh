@@ -1,8 +1,8 @@
 # WAL that another database had written and not sent: it is put where streaming would have put it. Sourced, never run.
 # shellcheck shell=bash
 
-segment_bytes=$((16 * 1024 * 1024))
 page_bytes=8192
+segment_bytes=$(wal_segment_bytes)
 
 # It is as secret as the data.
 umask 077

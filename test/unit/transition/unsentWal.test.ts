@@ -6,11 +6,11 @@ import {
   mayEndWithSwitch,
   pageBytes,
   pageOf,
-  segmentBytes,
   segmentName,
   WrittenPages,
 } from "../../../core/transition/unsentWal.ts";
 
+const segmentBytes = 4 * 1024 * 1024;
 const pagesPerSegment = segmentBytes / pageBytes;
 
 /** A segment whose first pages are written, and the rest left by an earlier use of the file: 10 segments before. */
@@ -27,18 +27,21 @@ function segment(start: number, written: number): Buffer {
 
 describe("a WAL segment's name", () => {
   it.each([
-    [1, 0x3000060, "000000010000000000000003"],
-    [0x1a, 2 ** 32 - 1, "0000001A00000000000000FF"],
-    [2, 2 ** 32, "000000020000000100000000"],
-    [2, 0x16 * 2 ** 32 + 0xb374d848, "0000000200000016000000B3"],
-  ])("on timeline %d at %d is %s", (timeline, position, name) =>
-    expect(segmentName(timeline, position)).toBe(name));
+    [1, 0x3000060, 16, "000000010000000000000003"],
+    [1, 0x3000060, 4, "00000001000000000000000C"],
+    [0x1a, 2 ** 32 - 1, 16, "0000001A00000000000000FF"],
+    [0x1a, 2 ** 32 - 1, 4, "0000001A00000000000003FF"],
+    [2, 2 ** 32, 16, "000000020000000100000000"],
+    [2, 2 ** 32, 4, "000000020000000100000000"],
+    [2, 0x16 * 2 ** 32 + 0xb374d848, 16, "0000000200000016000000B3"],
+  ])("on timeline %d at %d, with segments of %d MB, is %s", (timeline, position, megabytes, name) =>
+    expect(segmentName(timeline, position, megabytes * 1024 * 1024)).toBe(name));
 });
 
 describe("the written pages of a segment", () => {
   /** What is kept of a segment that comes in pieces of one size. */
   function read(content: Buffer, from: number, piece: number): Buffer {
-    const written = new WrittenPages(from);
+    const written = new WrittenPages(from, segmentBytes);
     for (let at = 0; at < content.length; at += piece)
       if (!written.add(content.subarray(at, at + piece))) break;
     return written.pages();
@@ -67,7 +70,7 @@ describe("the written pages of a segment", () => {
   it("cannot be told of a file that is cut off", () =>
     expect(() =>
       read(segment(20 * segmentBytes, 3).subarray(0, 3 * pageBytes), 20 * segmentBytes, 1000),
-    ).toThrow("it has 24576 bytes instead of 16777216"));
+    ).toThrow("it has 24576 bytes instead of 4194304"));
 });
 
 describe("the last page may end with a switch to the next segment", () => {
