@@ -56,7 +56,7 @@ const movingPatienceSeconds = 10;
  * How long nothing is done after a promotion, in milliseconds: those who have waited write first. To look again, and to start
  * the old primary, would take the processors away from them.
  */
-const giveWayMs = 100;
+const giveWayMs = 60;
 
 /** More rounds than any plan can need: a planner that does not come to its end is a defect, not a reason to go on. */
 const maximumRounds = 20;
