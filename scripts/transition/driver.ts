@@ -54,7 +54,7 @@ const movingPatienceSeconds = 10;
 
 /**
  * How long nothing is done after a promotion, in milliseconds: those who have waited write first. To look again, and to start
- * the old primary, would take the processors away from them.
+ * the old primary, would take the processors away from them. Not where replication is synchronous: there they wait for just that.
  */
 const giveWayMs = 60;
 
@@ -120,7 +120,7 @@ interface Planned {
 /** The steps that promote, or after which the same database is promoted. */
 const promoting: readonly Step["kind"][] = ["fence", "promote", "switch-over"];
 
-/** The steps after which clients write again. */
+/** The steps after which clients write again, or as soon as there is a standby where replication is synchronous. */
 const opening: readonly Step["kind"][] = ["promote", "switch-over"];
 
 /** The database that a transition makes the writable one. */
@@ -159,7 +159,7 @@ async function steps(
     await pauseAt(`before:${step.kind}`, context.progress);
     const { fencedWhileDown } = await record.step(step, () => act(step, context));
     await pauseAt(`after:${step.kind}`, context.progress);
-    if (opening.includes(step.kind)) await sleep(giveWayMs);
+    if (opening.includes(step.kind) && !topology.synchronous) await sleep(giveWayMs);
     const known = carryOver(observation, fencedWhileDown, Date.now());
     carried = known && { observation: known, plan: plan(known, goal) };
     // Whatever is refused is refused for what is the case now.
