@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { Argument, Command } from "commander";
+import { execa } from "execa";
 import { colours, errorColours } from "../scripts/cli/colours.ts";
 import { main } from "../scripts/cli/main.ts";
 import { newTable } from "../scripts/cli/statusTable.ts";
@@ -37,6 +38,8 @@ await main(async () => {
   const options = program.parse().opts<{ runs: number; json?: string }>();
   const wanted = suites.filter(({ name }) => program.args.length === 0 || program.args.includes(name));
   await setup();
+  // What setup has written would else be written to the disk while something is measured, half a minute later.
+  await execa("sync");
   const results: { suite: string; measurements: readonly Measurement[] }[] = [];
   for (const suite of wanted)
     results.push({ suite: suite.name, measurements: await runSuite(suite, options.runs) });

@@ -20,4 +20,10 @@ export const synchronousFile = "synchronous.conf";
 export const stateFolder = "/var/lib/pg-continuity";
 
 /** What a database node keeps there of itself, for whoever observes it. */
-export const stateFiles = ["intent.json", "node-state.json", "stopped.json", "kept.json"] as const;
+export const stateFiles = [
+  "intent.json",
+  "node-state.json",
+  "stopped.json",
+  "kept.json",
+  "rejoin.json",
+] as const;

@@ -2,20 +2,16 @@ import type Docker from "dockerode";
 import type { Override } from "../../core/autoConf.ts";
 import { ownCertificate } from "../../core/certificateFindings.ts";
 import type { Password } from "../../core/credentials.ts";
-import { intentSchema } from "../../core/intent.ts";
 import {
   type ApplicationObservation,
   type ContainerObservation,
   type DatabaseObservation,
-  type KeptData,
   known,
-  type NodeStateObservation,
   type Observation,
   type Observed,
   type PostgresObservation,
   type ServerHealth,
   type ServerObservation,
-  type StopObservation,
   unknown,
 } from "../../core/observation.ts";
 import { type DatabaseNode, ownNodes, type ServerNode, type Topology } from "../../core/topology.ts";
@@ -25,12 +21,13 @@ import { observeApplicationHealth } from "./applications.ts";
 import { observeBackup } from "./backups.ts";
 import { authorityCertificate, observeCertificate } from "./certificate.ts";
 import { messageOf, observeContainer, observeNetwork } from "./container.ts";
+import { GivenIntents } from "./givenIntents.ts";
+import { type NodeObservation, observeNode, observeNodeDown } from "./node.ts";
 import { observeOverrides } from "./overrides.ts";
 import { connectDatabase, type DatabaseAccess, observePostgres } from "./postgres.ts";
 import { observeServerHealth, observeWitness } from "./server.ts";
 import type { Queryable } from "./sharedConnection.ts";
 import { Silence } from "./silence.ts";
-import { parsed, readStateFiles } from "./stateFiles.ts";
 
 /** With what a deployment is observed: read-only rights suffice. */
 export interface ObserverAccess {
@@ -50,28 +47,36 @@ export type ConnectionTo = (name: DatabaseName) => Queryable | undefined;
  */
 export type Purpose = "status" | "plan";
 
+/** How a deployment is observed. */
+export interface Look {
+  readonly purpose: Purpose;
+  /** Nodes that are not asked because they did not answer a moment ago; those that do not now are added. */
+  readonly silence: Silence;
+  /** A connection to a database that stands already and may be asked, where there is one. */
+  readonly connectionTo: ConnectionTo;
+  /** What databases that are down were told by whoever looks. */
+  readonly given: GivenIntents;
+}
+
 /**
  * Observes every node of a deployment at once. Never throws: what cannot be asked is unknown, with the reason. Takes a few
  * seconds at most, also where a host has vanished: every question has a time limit, and none waits for another.
- *
- * @param silence nodes that are not asked because they did not answer a moment ago; those that do not now are added
- * @param connectionTo a connection to a database that stands already and may be asked, where there is one
  */
 export async function observe(
   topology: Topology,
   access: ObserverAccess,
-  purpose: Purpose = "status",
-  silence = new Silence(),
-  connectionTo: ConnectionTo = () => undefined,
+  {
+    purpose = "status",
+    silence = new Silence(),
+    connectionTo = () => undefined,
+    given = new GivenIntents(),
+  }: Partial<Look> = {},
 ): Promise<Observation> {
+  const look: Look = { purpose, silence, connectionTo, given };
   const observedAt = new Date().toISOString();
   const [databases, servers, applications, gateway, networks, certificates, backup] = await Promise.all([
-    Promise.all(
-      topology.databases.map((database) =>
-        observeDatabase(database, access, purpose, silence, connectionTo(database.name)),
-      ),
-    ),
-    Promise.all(topology.servers.map((server) => observeServer(server, access, purpose, silence))),
+    Promise.all(topology.databases.map((database) => observeDatabase(database, access, look))),
+    Promise.all(topology.servers.map((server) => observeServer(server, access, look))),
     purpose === "plan" ? [] : observeApplications(topology),
     purpose === "plan"
       ? notAsked<ContainerObservation>()
@@ -129,15 +134,16 @@ export function lookAt(node: {
 async function observeDatabase(
   database: DatabaseNode,
   access: ObserverAccess,
-  purpose: Purpose,
-  silence: Silence,
-  connection: Queryable | undefined,
+  look: Look,
 ): Promise<DatabaseObservation> {
+  const { purpose, silence, connectionTo } = look;
   const observedAt = new Date().toISOString();
   const container = lookAt(database);
-  const [state, files, overrides, postgres] = await Promise.all([
-    observeContainer(container, database.host.network),
-    readStateFiles(container, connection),
+  const connection = connectionTo(database.name);
+  const seen = observeContainer(container, database.host.network);
+  const [state, node, overrides, postgres] = await Promise.all([
+    seen,
+    askNode(database, connection, seen, look),
     purpose === "plan" ? notAsked<readonly Override[]>() : observeOverrides(container),
     askPostgres(
       database,
@@ -150,20 +156,30 @@ async function observeDatabase(
     name: database.name,
     observedAt,
     container: state,
-    intent: parsed(files, "intent.json", (text) => intentSchema.parse(JSON.parse(text))),
-    nodeState: parsed(files, "node-state.json", (text) => JSON.parse(text) as NodeStateObservation),
-    stop: parsed(files, "stopped.json", (text) => JSON.parse(text) as StopObservation),
-    keptData: parsed(files, "kept.json", (text) => JSON.parse(text) as readonly KeptData[]),
+    ...node,
     overrides,
     postgres,
   };
 }
 
+async function askNode(
+  database: DatabaseNode,
+  connection: Queryable | undefined,
+  seen: Promise<Observed<ContainerObservation>>,
+  { purpose, given }: Look,
+): Promise<NodeObservation> {
+  const container = lookAt(database);
+  if (connection || purpose === "status") return observeNode(container, connection);
+  const state = await seen;
+  return state.known && state.value.state === "stopped"
+    ? observeNodeDown(container, given.of(database.node, state.value.since ?? ""))
+    : observeNode(container, connection);
+}
+
 async function observeServer(
   server: ServerNode,
   access: ObserverAccess,
-  purpose: Purpose,
-  silence: Silence,
+  { purpose, silence }: Look,
 ): Promise<ServerObservation> {
   const observedAt = new Date().toISOString();
   const [container, health, witness] = await Promise.all([

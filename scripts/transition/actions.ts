@@ -1,16 +1,17 @@
-import type Docker from "dockerode";
 import type { RejoinObservation } from "../../core/observation.ts";
 import { stateFolder } from "../../core/render/files.ts";
+import type { DatabaseNode } from "../../core/topology.ts";
 import type { Goal, Step } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { putFiles, readContainerFile } from "../docker/container.ts";
 import { messageOf } from "../observe/container.ts";
 import { containerOf } from "../observe/index.ts";
-import { awaitStreaming } from "./awaitStreaming.ts";
+import { awaitStreaming, standbyConnection } from "./awaitStreaming.ts";
 import { type ActionContext, type ActionDetails, connectPatiently, nodeOf, withClient } from "./context.ts";
 import { assertRoom, copy, renewSlot } from "./copy.ts";
 import { firstWrite } from "./firstWrite.ts";
 import { giveIntent, haveFollow, primaryIntent, standbyIntent } from "./intents.ts";
+import type { KeptConnection } from "./keptConnection.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
 import { startTakeOver } from "./takeOver.ts";
@@ -230,11 +231,11 @@ async function fence(
   }
   await putFiles(container, stateFolder, [{ path: "intent.json", content: `${JSON.stringify(intent)}\n` }]);
   const was = State.Status;
-  if (State.Running) return { was };
   // Whoever starts it from here on starts it with the new intent; it must not have been started before.
   const after = (await container.inspect()).State;
-  const stayedDown = !after.Running && after.StartedAt === State.StartedAt;
-  return { was, ...(stayedDown ? { fencedWhileDown: { database: name, intent } } : {}) };
+  const isDown = !after.Running && after.StartedAt === State.StartedAt;
+  if (isDown) context.given.give(node.node, after.FinishedAt, intent);
+  return { was, ...(isDown && !State.Running ? { fencedWhileDown: { database: name, intent } } : {}) };
 }
 
 async function follow(
@@ -247,8 +248,9 @@ async function follow(
   await haveFollow(node, upstream, isWalGone, context);
   // After the word: as long as the slot is lost a plan made anew says the same.
   if (isWalGone) await renewSlot(node, upstream, context);
-  await awaitStreaming(name, upstream, context);
-  const rejoin = await rejoinOf(containerOf(node), context.goal);
+  await using standby = standbyConnection(name, context);
+  await awaitStreaming(name, upstream, standby, context);
+  const rejoin = await rejoinOf(node, standby, context.goal);
   // Where replication is synchronous writes may have waited for this step.
   const { synchronous } = context.topology;
   // All that the old primary has on its disk belongs to the history of the new one.
@@ -260,8 +262,27 @@ async function follow(
   };
 }
 
-async function rejoinOf(container: Docker.Container, goal: Goal): Promise<RejoinObservation | null> {
-  const text = await readContainerFile(container, `${stateFolder}/rejoin.json`);
+const rejoinFile = `${stateFolder}/rejoin.json`;
+
+/** What the standby itself says; undefined where it says nothing, as one that was set up by an earlier version. */
+async function rejoinBy(standby: KeptConnection): Promise<string | undefined> {
+  try {
+    const [row] = await standby.query<{ said: string | null }>(
+      "SELECT continuity.state_files() ->> 'rejoin.json' AS said",
+    );
+    return row?.said ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How the node has become a standby in this transition; null where it was one before. */
+async function rejoinOf(
+  node: DatabaseNode,
+  standby: KeptConnection,
+  goal: Goal,
+): Promise<RejoinObservation | null> {
+  const text = (await rejoinBy(standby)) ?? (await readContainerFile(containerOf(node), rejoinFile));
   if (text === undefined) return null;
   const rejoin = JSON.parse(text) as RejoinObservation;
   return rejoin.transitionId === goal.transitionId ? rejoin : null;

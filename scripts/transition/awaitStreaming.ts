@@ -17,8 +17,11 @@ const farFromDone = 100e6;
 /** How long, in seconds, an upstream that cannot be connected to is tried again: it may just be opening. */
 const upstreamPatienceSeconds = 10;
 
-/** How often the engine is asked what the node says of itself, in milliseconds: it answers one question after another. */
-const saysEveryMs = 250;
+/**
+ * How often a node is asked what it says of itself, and how far its replay is, in milliseconds: each question takes the
+ * engine, or a database that is about to open, tens of milliseconds of its processors. Most are done before the first.
+ */
+const saysEveryMs = 1000;
 
 interface Progress {
   /** Of the upstream. */
@@ -28,24 +31,36 @@ interface Progress {
   readonly totalBytes: number | null;
 }
 
+/** A connection to a database that is about to become a standby: there is none until it opens. */
+export function standbyConnection(name: DatabaseName, context: ActionContext): KeptConnection {
+  return new KeptConnection(() => connectDatabase(nodeOf(context, name), context.operator), 0);
+}
+
 /**
  * Waits until `upstream` feeds `name` by streaming. Tells of a base backup in bytes and rate. Gives up when nothing
  * has changed for two minutes, with what the node says of itself.
+ *
+ * @param standby a connection to `name`, which stands afterwards
  */
 export async function awaitStreaming(
   name: DatabaseName,
   upstream: DatabaseName,
+  standby: KeptConnection,
   context: ActionContext,
 ): Promise<void> {
-  await using standby = new KeptConnection(() => connectDatabase(nodeOf(context, name), context.operator), 0);
-  let received = false;
+  let is = notReceiving;
+  let askedAt = Date.now();
   await awaitProgress(name, upstream, context, "stream", async ({ streaming, timeline, copiedBytes }) => {
-    if (copiedBytes !== null && !streaming) return { isDone: false };
+    const { replayedLsn } = is;
+    if (!streaming) {
+      is = { replayedLsn, receives: false };
+      if (copiedBytes !== null || Date.now() - askedAt < saysEveryMs) return { isDone: false, replayedLsn };
+    }
     // The sender's word counts when it is from after the receiver's: before, it may be about the old timeline.
-    if (received && streaming) return { isDone: true };
-    const { receives, replayedLsn } = await receiver(standby, timeline);
-    received = receives;
-    return { isDone: false, replayedLsn };
+    if (is.receives) return { isDone: true };
+    is = await receiver(standby, timeline);
+    askedAt = Date.now();
+    return { isDone: false, replayedLsn: is.replayedLsn };
   });
 }
 
@@ -103,7 +118,7 @@ async function awaitProgress(
   let last = { text: "", replayedLsn: "" };
   let changedAt = Date.now();
   let shownAt = 0;
-  let said = { text: "", at: 0 };
+  let said = { text: "", at: Date.now() };
   while (true) {
     const progress = await progressOf(name, source);
     const { isDone, replayedLsn } = await look(progress);
@@ -118,7 +133,7 @@ async function awaitProgress(
       changedAt = Date.now();
       // Each thing that a node does is told; how far it is, once a second.
       const isNew = now.text !== last.text && progress.copiedBytes === null;
-      if (isNew || Date.now() - shownAt > 1000) {
+      if (now.text !== "" && (isNew || Date.now() - shownAt > 1000)) {
         context.progress(`${now.text}${isNew ? "" : now.replayedLsn}`);
         shownAt = Date.now();
       }

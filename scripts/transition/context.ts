@@ -5,6 +5,7 @@ import type { DatabaseNode, Topology } from "../../core/topology.ts";
 import type { FencedWhileDown } from "../../core/transition/carryOver.ts";
 import type { Goal } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
+import type { GivenIntents } from "../observe/givenIntents.ts";
 import type { ConnectionTo } from "../observe/index.ts";
 import { connectDatabase, type DatabaseAccess } from "../observe/postgres.ts";
 import type { EarlyTakeOver } from "./takeOver.ts";
@@ -19,6 +20,8 @@ export interface ActionContext {
   readonly progress: (text: string) => void;
   /** A connection of the operator role that stands already; undefined where there is none. */
   readonly connectionTo: ConnectionTo;
+  /** What this transition has told databases that are down. */
+  readonly given: GivenIntents;
   /** The command that promotes, started ahead of time where the transition may need it. */
   readonly earlyTakeOver?: EarlyTakeOver;
   /** What the other database had not sent, read ahead of time where it is down. */

@@ -2,7 +2,7 @@ import type { DatabaseNode } from "../../core/topology.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import { execute } from "../docker/container.ts";
 import { containerOf } from "../observe/index.ts";
-import { awaitCopy, awaitStreaming } from "./awaitStreaming.ts";
+import { awaitCopy, awaitStreaming, standbyConnection } from "./awaitStreaming.ts";
 import { type ActionContext, type ActionDetails, nodeOf, withClient } from "./context.ts";
 import { giveIntent, obeys, standbyIntent } from "./intents.ts";
 
@@ -22,7 +22,8 @@ export async function copy(
     await giveIntent(node, { ...standbyIntent(context.goal, upstream), fresh: true }, context);
   }
   await awaitCopy(name, upstream, context);
-  await awaitStreaming(name, upstream, context);
+  await using standby = standbyConnection(name, context);
+  await awaitStreaming(name, upstream, standby, context);
   const seconds = (performance.now() - started) / 1000;
   return { bytes, seconds, bytesPerSecond: Math.round(bytes / seconds) };
 }

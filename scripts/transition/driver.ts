@@ -16,7 +16,8 @@ import { asExpected } from "../../core/transition/rejoin.ts";
 import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
 import { movingDatabases } from "../../core/transition/view.ts";
 import { messageOf } from "../observe/container.ts";
-import { type ConnectionTo, type ObserverAccess, observe, type Purpose } from "../observe/index.ts";
+import { GivenIntents } from "../observe/givenIntents.ts";
+import { type ConnectionTo, type Look, type ObserverAccess, observe } from "../observe/index.ts";
 import { Silence } from "../observe/silence.ts";
 import { act } from "./actions.ts";
 import type { ActionContext, ActionDetails } from "./context.ts";
@@ -78,7 +79,8 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
     progress(`waiting: another transition is running (${holder})`),
   );
   const connectionTo: ConnectionTo = (name) => lock.connectionTo(name);
-  const base: ActionContext = { topology, goal, operator, progress, connectionTo };
+  const given = new GivenIntents();
+  const base: ActionContext = { topology, goal, operator, progress, connectionTo, given };
   const early = earlyOf(goal, base);
   const context: ActionContext = { ...base, ...early };
   let failure: unknown;
@@ -89,7 +91,8 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
   } finally {
     early.earlyTakeOver?.cancel();
   }
-  const evidence = record.evidence(await observe(topology, run.observer, "plan", silence), failure);
+  const after = await observe(topology, run.observer, { purpose: "plan", silence, given });
+  const evidence = record.evidence(after, failure);
   try {
     await run.keep(evidence, context);
   } finally {
@@ -136,12 +139,8 @@ async function steps(
   }: { readonly lock: TransitionLock; readonly record: Record; readonly silence: Silence },
 ): Promise<void> {
   const { topology, goal, observer } = run;
-  const look = {
-    purpose: "plan",
-    progress: run.progress,
-    silence,
-    connectionTo: context.connectionTo,
-  } as const;
+  const { connectionTo, given } = context;
+  const look = { purpose: "plan", progress: run.progress, silence, connectionTo, given } as const;
   let carried: Planned | undefined;
   const earlier: Step[] = [];
   for (let round = 0; round < maximumRounds; round++) {
@@ -263,22 +262,12 @@ export async function planNow(
   topology: Topology,
   goal: Goal,
   observer: ObserverAccess,
-  {
-    purpose,
-    progress,
-    silence,
-    connectionTo,
-  }: {
-    readonly purpose?: Purpose;
-    readonly progress?: (text: string) => void;
-    readonly silence?: Silence;
-    readonly connectionTo?: ConnectionTo;
-  } = {},
+  { progress, ...look }: Partial<Look> & { readonly progress?: (text: string) => void } = {},
 ): Promise<Planned> {
   const deadline = Date.now() + movingPatienceSeconds * 1000;
   let said = "";
   while (true) {
-    const observation = await observe(topology, observer, purpose, silence, connectionTo);
+    const observation = await observe(topology, observer, look);
     const planned = plan(observation, goal);
     const moving = movingDatabases(observation).join(" and ");
     if (planned.refused.length === 0 || moving === "" || Date.now() > deadline)

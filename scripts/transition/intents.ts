@@ -42,14 +42,26 @@ export async function haveFollow(
   isWalGone: boolean,
   context: ActionContext,
 ): Promise<void> {
-  const container = containerOf(node);
-  const [{ State }, intent] = await Promise.all([container.inspect(), readIntent(container)]);
+  const { State } = await containerOf(node).inspect();
+  const intent = await intentOf(node, State, context);
   const { goal } = context;
   const hasWord = isWord(intent, upstream, goal) && (intent?.walGone === true || !isWalGone);
   if (hasWord && State.Running) return;
   if (hasWord && intent?.keepDiverged === goal.keepDiverged) return start(node, context);
   const word = { ...standbyIntent(goal, upstream), ...(isWalGone ? { walGone: true } : {}) };
   await giveIntent(node, word, context);
+}
+
+/** The intent of a node; of one that is down, as this transition has given it. */
+async function intentOf(
+  node: DatabaseNode,
+  state: { readonly Running: boolean; readonly FinishedAt: string },
+  { given }: ActionContext,
+): Promise<Intent | undefined> {
+  return (
+    (state.Running ? undefined : given.of(node.node, state.FinishedAt)) ??
+    (await readIntent(containerOf(node)))
+  );
 }
 
 /** Whether a running node has this very transition's word already. */

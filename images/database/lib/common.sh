@@ -64,11 +64,16 @@ position_of() { echo $(((16#${1%/*} << 32) + 16#${1#*/})); }
 
 node() { jq -r "$1 // empty" "$config_folder/node.json"; }
 
-# A libpq connection string to a peer database, as one of the roles.
+# Where a peer database is, and as whom this node comes: ADDRESS PORT NODE
+fields_of_peer() {
+  jq -r --arg peer "$1" '"\(.peers[$peer].address) \(.peers[$peer].port) \(.node)"' "$config_folder/node.json"
+}
+
+# A libpq connection string to a peer database, as one of the roles: of what was read before (peer_fields), where something was.
 #   peer_conninfo PEER ROLE DBNAME
 peer_conninfo() {
   local address port name
-  read -r address port name < <(jq -r --arg peer "$1" '"\(.peers[$peer].address) \(.peers[$peer].port) \(.node)"' "$config_folder/node.json")
+  read -r address port name <<< "${peer_fields:-$(fields_of_peer "$1")}"
   printf "host=%s port=%s user=%s dbname=%s sslmode=verify-full sslrootcert=%s passfile=%s connect_timeout=2 application_name=%s keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=10000" \
     "$address" "$port" "$2" "$3" "$config_folder/ca.crt" "$config_folder/pgpass" "$name"
 }

@@ -10,11 +10,13 @@ peer_question="SELECT (SELECT system_identifier FROM pg_control_system()),
                      WHERE pg_is_in_recovery() AND name ~ '^[0-9A-F]{24}$'), 0),
            CASE WHEN pg_is_in_recovery() THEN 0
                 ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END),
-  CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'writable' END"
+  CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'writable' END,
+  (SELECT min(substr(name, 9)) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$')"
 
 running_timeline="SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int WHERE NOT pg_is_in_recovery()"
 
-# Asks one peer database. Prints "SYSTEM_ID TIMELINE standby|writable", nothing when it does not answer.
+# Asks one peer database. Prints "SYSTEM_ID TIMELINE standby|writable SEGMENT", where SEGMENT is the number of the oldest
+# WAL segment that it has, as in its name; nothing when it does not answer.
 ask_peer() {
   PGOPTIONS='-c statement_timeout=2000' timeout 4 \
     psql -XAtq -F ' ' -d "$(peer_conninfo "$1" monitoring postgres)" -c "$peer_question" 2>/dev/null || true
@@ -45,7 +47,7 @@ guard_round() {
     [ -n "$peer" ] || continue
     answer=$(ask_peer "$peer")
     [ -n "$answer" ] || continue
-    read -r id their role <<< "$answer"
+    read -r id their role _ <<< "$answer"
     if [ "$id" != "$system_id" ]; then
       verdict=closed reason="database $peer has another system identifier ($id, own $system_id): it holds other data"
       return

@@ -88,18 +88,18 @@ rejoined() {
 # The number of a position's WAL segment, as it stands in the segment's name after the timeline.
 segment_of() { printf '%08X%08X' $((16#${1%/*})) $((16#${1#*/} / $(wal_segment_bytes))); }
 
-# Whether the upstream has not got the WAL any more that follows a position: wal_is_gone UPSTREAM LSN
+# Whether the upstream has not got the WAL any more that follows a position: wal_is_gone LSN OLDEST
+# OLDEST is the oldest segment that it has, as it says itself.
 wal_is_gone() {
   wants_copy walGone && return
-  [ -n "$2" ] || return
-  [ "$(psql -XAtq -d "$(peer_conninfo "$1" monitoring postgres)" \
-    -c "SELECT count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{8}$(segment_of "$2")\$'")" = 0 ]
+  [ -n "$1" ] || return
+  [[ $(segment_of "$1") < $2 ]]
 }
 
-# The own data ends where it still belongs to the upstream's history: as_is UPSTREAM REASON FORK END NEEDED
-# NEEDED is the position that streaming begins with, where the upstream is to be asked for it.
+# The own data ends where it still belongs to the upstream's history: as_is UPSTREAM REASON FORK END [NEEDED OLDEST]
+# NEEDED is the position that streaming begins with, where the upstream may not have kept it; OLDEST what it has kept.
 as_is() {
-  if ! wal_is_gone "$1" "$5"; then
+  if ! wal_is_gone "${5:-}" "${6:-}"; then
     rejoined as-is "$2" "$3" "$4"
     return
   fi
@@ -138,7 +138,7 @@ watch_upstream() {
 # Copies the own data again: copy_again REASON FORK END. The old one stays until the copy is complete, where there is room;
 # else until there is one to copy from. Returns 1 when the intent has changed meanwhile.
 copy_again() {
-  local need free
+  local need free peer_fields=
   if [ -z "$kept" ] && ! has_room; then
     until [ -n "$(ask_peer "$(intent upstream)")" ]; do
       intent_changed && return 1
@@ -154,13 +154,15 @@ copy_again() {
 
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
 rejoin() {
-  local upstream answer id their own end fork history needed='' kept='' not_kept='' need free control_data
+  local upstream answer id their oldest own end fork history needed='' kept='' not_kept='' need free control_data peer_fields
   upstream=$(intent upstream)
   control_data=$(pg_controldata "$data_folder")
   own=$(own_timeline)
   while true; do
+    # Each time: where it is may change while it does not answer.
+    peer_fields=$(fields_of_peer "$upstream")
     answer=$(ask_peer "$upstream")
-    read -r id their _ <<< "$answer"
+    read -r id their _ oldest <<< "$answer"
     if [ -z "$answer" ]; then
       report_change closed "waiting for $upstream to answer, before following it"
     elif [ -e "$rewinding" ]; then
@@ -182,7 +184,7 @@ rejoin() {
     return
   fi
   if [ "$their" -eq "$own" ] && same_history "$upstream" "$own"; then
-    as_is "$upstream" "$upstream is on the same timeline $own" "" "" ""
+    as_is "$upstream" "$upstream is on the same timeline $own" "" ""
     return
   fi
   end=$(own_end "$own")
@@ -195,13 +197,15 @@ rejoin() {
       write_file "$(printf '%s/pg_wal/%08X.history' "$data_folder" "$their")" <<< "$history"
       # What was stopped in order was so for the upstream's promotion, which its slot goes back to.
       ended_in_order || needed=$end
-      as_is "$upstream" "own data ends before timeline $their begins" "$fork" "$end" "$needed"
+      as_is "$upstream" "own data ends before timeline $their begins" "$fork" "$end" "$needed" "$oldest"
       return
     fi
   fi
   report rejoining "own data went its own way (timeline $own, its end at ${end:-an unknown place}; $upstream left that timeline at ${fork:-an unknown place})"
   plan_keeping
-  if wal_is_gone "$upstream" "$fork"; then
+  # Again: to plan the keeping may have taken long.
+  read -r _ _ _ oldest <<< "$(ask_peer "$upstream")"
+  if wal_is_gone "$fork" "$oldest"; then
     copy_again "own data went its own way, and $upstream has not kept the WAL since then" "$fork" "$end"
     return
   fi

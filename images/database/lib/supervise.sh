@@ -205,6 +205,8 @@ settle() {
     # It ends when all that was received is replayed, however long that takes.
     until [ "$(psql -XAtq -d postgres -c 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.2; done
   fi
+  # To stream comes first, and needs the processors.
+  [ "$1" != standby ] || sleep 0.3
   converge >/dev/null || report starting "converge failed (see above)"
   if [ "$1" = standby ]; then watch_upstream; else watch_timelines; fi
 }

@@ -74,6 +74,31 @@ export function observeWorld(world: World): Observation {
   };
 }
 
+/** The same as a transition looks, which does not read what a stopped database was told, but knows what it has told it itself. */
+export function observeInHaste(world: World, told: ReadonlySet<DatabaseName>): Observation {
+  const seen = observeWorld(world);
+  return {
+    ...seen,
+    databases: seen.databases.map((database) => {
+      if (!endedInDisorder(byName(world, database.name))) return database;
+      const { intent } = database;
+      return {
+        ...database,
+        intent: told.has(database.name) ? intent : notRead,
+        nodeState: notRead,
+        keptData: notRead,
+      };
+    }),
+  };
+}
+
+const notRead = unknown<never>("not read");
+
+/** Whether it is down without word of where it ended. */
+export function endedInDisorder({ reachable, container, cleanStop }: SimulatedDatabase): boolean {
+  return reachable && container === "stopped" && !cleanStop;
+}
+
 function observeDatabase(world: World, database: SimulatedDatabase): DatabaseObservation {
   const { name } = database;
   if (!database.reachable) {
