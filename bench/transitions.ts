@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Evidence } from "../core/transition/evidence.ts";
 import type { Goal } from "../core/transition/step.ts";
 import type { DeployedStack } from "../scripts/cli/pulumi.ts";
+import { execute } from "../scripts/docker/container.ts";
 import { figuresOf } from "../scripts/drill/figures.ts";
 import { type MeasuredTransition, measureTransition } from "../scripts/drill/swap.ts";
 import { compareEverywhere, localRows } from "../scripts/load/compare.ts";
@@ -34,19 +35,8 @@ export const transitions: Suite = {
         }
       return { mayLose: false };
     });
-    const emergencies: Emergency[] = [];
-    await underLoad(stack, say, async (load) => {
-      for (let run = 1; run <= runs; run++) {
-        const measured = await emergency(stack, load, `bench-emergency-${run}`);
-        emergencies.push(measured);
-        const { firstWrite, parts, streaming, rejoin, unsentBytes } = measured;
-        say(
-          `emergency promote ${run}: first write ${firstWrite.toFixed(3)} s after the decision (${partsText(parts)}; ${unsentBytes} bytes read from the old primary's disk; it streams ${streaming.toFixed(3)} s later, ${rejoin})`,
-        );
-      }
-      // What the killed database had acknowledged and not sent is lost where its disk cannot be read.
-      return { mayLose: true };
-    });
+    const emergencies = await emergenciesOf(stack, say, "readable", runs);
+    const unreadable = await emergenciesOf(stack, say, "unreadable", Math.min(runs, 10));
     return [
       ...(["promote", "restore"] as const).flatMap((name) =>
         plannedMeasurements(
@@ -54,11 +44,37 @@ export const transitions: Suite = {
           planned.filter(({ transition }) => transition === name),
         ),
       ),
-      ...emergencyMeasurements(emergencies),
+      ...emergencyMeasurements(emergencies, ""),
+      ...emergencyMeasurements(unreadable, ", whose disk could not be read and had more"),
       ...(await rebuildMeasurements(stack, Math.min(runs, 5), say)),
     ];
   },
 };
+
+/** Whether what the old primary has not sent can be read from its disk at the promotion; where not, there is some. */
+type Disk = "readable" | "unreadable";
+
+async function emergenciesOf(
+  stack: DeployedStack,
+  say: (line: string) => void,
+  disk: Disk,
+  runs: number,
+): Promise<readonly Emergency[]> {
+  const emergencies: Emergency[] = [];
+  await underLoad(stack, say, async (load) => {
+    for (let run = 1; run <= runs; run++) {
+      const measured = await emergency(stack, load, disk, `bench-${disk}-${run}`);
+      emergencies.push(measured);
+      const { firstWrite, parts, streaming, rejoin, unsentBytes } = measured;
+      say(
+        `emergency promote ${run} (${disk} disk): first write ${firstWrite.toFixed(3)} s after the decision (${partsText(parts)}; ${unsentBytes} bytes read from the old primary's disk; it streams ${streaming.toFixed(3)} s later, ${rejoin})`,
+      );
+    }
+    // What the killed database had acknowledged and not sent is lost where its disk cannot be read.
+    return { mayLose: true };
+  });
+  return emergencies;
+}
 
 interface Emergency {
   /** Decision → first write that a client at the gateway has acknowledged. */
@@ -113,14 +129,20 @@ function partsText(parts: readonly Part[]): string {
 }
 
 /** Kills the shared database, decides, and measures until clients write again and until it streams as a standby. */
-async function emergency(stack: DeployedStack, load: WriteLoad, transitionId: string): Promise<Emergency> {
+async function emergency(
+  stack: DeployedStack,
+  load: WriteLoad,
+  disk: Disk,
+  transitionId: string,
+): Promise<Emergency> {
   await serveForHours(stack, load);
+  if (disk === "unreadable") await writeUnsent(stack, load);
   await containerOf(nodeOf(stack, "shared")).kill();
   // Whoever decides needs a moment; answers that were under way are counted before.
   await sleep(300);
   const decidedAt = performance.now();
   const decided = Date.now();
-  const evidence = await emergencyPromote(stack, transitionId);
+  const evidence = await emergencyPromote(stack, disk, transitionId);
   await load.more(100);
   const first = load.firstAcknowledgedAfter(decidedAt);
   if (first === undefined) throw new Error("nothing was acknowledged after the emergency promote");
@@ -161,7 +183,16 @@ async function serveForHours(stack: DeployedStack, load: WriteLoad): Promise<voi
   await load.more(200);
 }
 
-function emergencyPromote(stack: DeployedStack, transitionId: string): Promise<Evidence> {
+/** Has the shared database write what the other one does not get any more. */
+async function writeUnsent(stack: DeployedStack, load: WriteLoad): Promise<void> {
+  const shared = nodeOf(stack, "shared");
+  const senders = await localRows(shared, "postgres", "SELECT pid::text FROM pg_stat_replication");
+  const { exitCode, stderr } = await execute(containerOf(shared), ["kill", "-s", "STOP", ...senders]);
+  if (exitCode !== 0) throw new Error(`the sender of WAL could not be halted: ${stderr}`);
+  await load.more(100);
+}
+
+function emergencyPromote(stack: DeployedStack, disk: Disk, transitionId: string): Promise<Evidence> {
   return runTransition({
     topology: stack.topology,
     goal: {
@@ -170,7 +201,7 @@ function emergencyPromote(stack: DeployedStack, transitionId: string): Promise<E
       allowDataLoss: true,
       primaryIsDown: false,
       keepDiverged: true,
-      readUnsentWal: true,
+      readUnsentWal: disk === "readable",
     },
     observer: stack.access,
     operatorPassword: stack.operatorPassword,
@@ -222,19 +253,18 @@ function partsOf(measured: MeasuredTransition): readonly Part[] {
   ];
 }
 
-function emergencyMeasurements(runs: readonly Emergency[]): readonly Measurement[] {
+function emergencyMeasurements(runs: readonly Emergency[], of: string): readonly Measurement[] {
   return [
     {
-      what: "emergency promote: decision to first write at the gateway",
+      what: `emergency promote${of}: decision to first write at the gateway`,
       seconds: runs.map(({ firstWrite }) => firstWrite),
       p95TargetSeconds: 0.5,
       parts: middleOf(runs, ({ firstWrite }) => firstWrite)?.parts ?? [],
     },
     ...[...new Set(runs.map(({ rejoin }) => rejoin))].sort().map((method) => ({
-      what: `emergency promote: first write to the old primary streaming (${method})`,
+      what: `emergency promote${of}: first write to the old primary streaming (${method})`,
       seconds: runs.filter(({ rejoin }) => rejoin === method).map(({ streaming }) => streaming),
-      // A rewind copies: it takes as long as there is data and WAL.
-      ...(method === "as-is" ? { p95TargetSeconds: 2 } : {}),
+      p95TargetSeconds: 2,
       parts: [],
     })),
   ];

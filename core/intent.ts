@@ -23,6 +23,11 @@ export const intentSchema = z.object({
   walGone: z.boolean().optional(),
   /** A former primary whose data went its own way: keep a copy aside before it is set back. */
   keepDiverged: z.boolean().optional(),
+  /**
+   * A primary: it was promoted without what the old one had not sent, because that could not be read or did not go on where
+   * the own data ended. That the old one comes back as it is does not prove then that nothing was lost.
+   */
+  unsentUnread: z.boolean().optional(),
   writtenAt: z.string(),
 });
 

@@ -4,6 +4,18 @@ import { type Rejoin, rejoinText } from "./rejoin.ts";
 export const transitions = ["promote", "restore", "rebuild"] as const;
 export type TransitionName = (typeof transitions)[number];
 
+const targets = { promote: "read-only", restore: "shared" } as const;
+
+/** The database that a transition makes the writable one. */
+export function targetOf(transition: keyof typeof targets): DatabaseName {
+  return targets[transition];
+}
+
+/** The other one of the two databases. */
+export function otherOf(database: DatabaseName): DatabaseName {
+  return database === "shared" ? "read-only" : "shared";
+}
+
 /** What a person asked for. */
 export interface Goal {
   readonly transition: TransitionName;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { TransitionName } from "../../core/transition/step.ts";
+import { otherOf, type TransitionName } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
 import type { DeployedStack } from "../cli/pulumi.ts";
 import { execute } from "../docker/container.ts";
@@ -26,7 +26,7 @@ export function nextAct(
   transitionId: string,
 ): Act {
   const swap: TransitionName = writable === "shared" ? "promote" : "restore";
-  const afterSwap: DatabaseName = writable === "shared" ? "read-only" : "shared";
+  const afterSwap: DatabaseName = otherOf(writable);
   const standby = afterSwap;
   const milliseconds = random.between(0, 3000);
   const kind = random.pick([

@@ -1,9 +1,7 @@
-import type { RejoinObservation } from "../../core/observation.ts";
 import { stateFolder } from "../../core/render/files.ts";
-import type { DatabaseNode } from "../../core/topology.ts";
-import type { Goal, Step } from "../../core/transition/step.ts";
+import type { Step } from "../../core/transition/step.ts";
 import type { DatabaseName } from "../../core/vocabulary.ts";
-import { putFiles, readContainerFile } from "../docker/container.ts";
+import { putFiles } from "../docker/container.ts";
 import { messageOf } from "../observe/container.ts";
 import { containerOf } from "../observe/index.ts";
 import { awaitStreaming, standbyConnection } from "./awaitStreaming.ts";
@@ -11,11 +9,11 @@ import { type ActionContext, type ActionDetails, connectPatiently, nodeOf, withC
 import { assertRoom, copy, renewSlot } from "./copy.ts";
 import { firstWrite } from "./firstWrite.ts";
 import { giveIntent, haveFollow, primaryIntent, standbyIntent } from "./intents.ts";
-import type { KeptConnection } from "./keptConnection.ts";
 import { pauseAt } from "./pauseAt.ts";
 import { PreparedCommand } from "./preparedCommand.ts";
+import { rejoinOf } from "./rejoinFile.ts";
 import { startTakeOver } from "./takeOver.ts";
-import { readUnsentWal, recoveredBytes, type UnsentWal, unsentWords } from "./unsentWal.ts";
+import { readUnsentWal, recoveredBytes, type UnsentWal, unreadWords, unsentWords } from "./unsentWal.ts";
 
 /** How long, in seconds, the first write on a new primary may wait for the old one to follow. */
 const followPatienceSeconds = 60;
@@ -75,7 +73,7 @@ async function switchOver(
     if (stopped.state !== "shut down")
       throw new Error(`${from} did not stop in order (it is "${stopped.state}")`);
     await pauseAt("stopped:switch-over", context.progress);
-    const taken = await finish(takeOver, to, [stopped.lsn, String(stopped.timeline)], undefined, context);
+    const taken = await finish(takeOver, to, [stopped.lsn, String(stopped.timeline)], nothingUnsent, context);
     const promotedSeconds = (performance.now() - writesStoppedAt) / 1000;
     return {
       oldPrimaryEndedAt: stopped.lsn,
@@ -131,7 +129,7 @@ async function promote(
   try {
     const seen = Math.max(step.seenTimeline, unsent.wal?.highestTimeline ?? 0);
     const words = [step.replayed ?? "-", String(seen)] as const;
-    const taken = await finish(takeOver, name, words, unsent.wal, context);
+    const taken = await finish(takeOver, name, words, unsent, context);
     const { replayedLsn, timeline } = taken;
     const found = { replayedLsn, timeline, ...unsentDetails(unsent, taken) };
     return { ...found, writesStoppedAt: started, ...(await firstWrite(name, context, 1)) };
@@ -179,8 +177,7 @@ async function readNow(
 /** For the evidence: what came of the WAL that was not sent. */
 function unsentDetails({ wal, problem }: Unsent, taken: Taken): ActionDetails {
   const whyNot = problem ?? taken.unsentProblem;
-  // A disk that is not as it was tells nothing of what was lost either.
-  if (whyNot !== undefined) return { unsentWal: { problem: whyNot }, provesZeroLoss: false };
+  if (whyNot !== undefined) return { unsentWal: { problem: whyNot }, unsentUnread: true };
   if (!wal) return {};
   const { from, receivedLsn, isCut } = wal;
   const bytes = recoveredBytes(wal, taken.replayedLsn);
@@ -203,10 +200,11 @@ function finish(
   takeOver: PreparedCommand,
   name: DatabaseName,
   words: readonly [replayed: string, seenTimeline: string],
-  unsent: UnsentWal | undefined,
+  { wal, problem }: Unsent,
   context: ActionContext,
 ): Promise<Taken> {
-  return takeOver.go([...words, ...unsentWords(unsent)], takeOverSilenceSeconds, (line) =>
+  const unsent = problem === undefined ? unsentWords(wal) : [unreadWords];
+  return takeOver.go([...words, ...unsent], takeOverSilenceSeconds, (line) =>
     context.progress(`${name}: ${line}`),
   );
 }
@@ -250,40 +248,8 @@ async function follow(
   if (isWalGone) await renewSlot(node, upstream, context);
   await using standby = standbyConnection(name, context);
   await awaitStreaming(name, upstream, standby, context);
-  const rejoin = await rejoinOf(node, standby, context.goal);
+  const rejoin = await rejoinOf(name, standby, context);
   // Where replication is synchronous writes may have waited for this step.
   const { synchronous } = context.topology;
-  // All that the old primary has on its disk belongs to the history of the new one.
-  const proof = rejoin?.method === "as-is" ? { provesZeroLoss: true } : {};
-  return {
-    rejoin,
-    ...proof,
-    ...(synchronous ? await firstWrite(upstream, context, followPatienceSeconds) : {}),
-  };
-}
-
-const rejoinFile = `${stateFolder}/rejoin.json`;
-
-/** What the standby itself says; undefined where it says nothing, as one that was set up by an earlier version. */
-async function rejoinBy(standby: KeptConnection): Promise<string | undefined> {
-  try {
-    const [row] = await standby.query<{ said: string | null }>(
-      "SELECT continuity.state_files() ->> 'rejoin.json' AS said",
-    );
-    return row?.said ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** How the node has become a standby in this transition; null where it was one before. */
-async function rejoinOf(
-  node: DatabaseNode,
-  standby: KeptConnection,
-  goal: Goal,
-): Promise<RejoinObservation | null> {
-  const text = (await rejoinBy(standby)) ?? (await readContainerFile(containerOf(node), rejoinFile));
-  if (text === undefined) return null;
-  const rejoin = JSON.parse(text) as RejoinObservation;
-  return rejoin.transitionId === goal.transitionId ? rejoin : null;
+  return { rejoin, ...(synchronous ? await firstWrite(upstream, context, followPatienceSeconds) : {}) };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { isConnectionFailure } from "../../core/connectionFailure.ts";
+import type { RejoinObservation } from "../../core/observation.ts";
 import type { DatabaseNode, Topology } from "../../core/topology.ts";
 import type { FencedWhileDown } from "../../core/transition/carryOver.ts";
 import type { Goal } from "../../core/transition/step.ts";
@@ -34,11 +35,10 @@ export type ActionDetails = Readonly<Record<string, unknown>> & {
   readonly writesStoppedAt?: number;
   /** When the new primary had committed its first write. */
   readonly writesResumedAt?: number;
-  /**
-   * True where the step has shown that a promotion without proof has lost nothing; false where it has found that nobody
-   * can show it afterwards.
-   */
-  readonly provesZeroLoss?: boolean;
+  /** Set where what the old primary had not sent could not be read, or was left alone. */
+  readonly unsentUnread?: boolean;
+  /** How a database has become a standby. */
+  readonly rejoin?: RejoinObservation | null;
   /** Set where the step has changed this and nothing else. */
   readonly fencedWhileDown?: FencedWhileDown;
 };

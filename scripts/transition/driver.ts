@@ -10,19 +10,22 @@ import {
   type StepEvidence,
   verdictOf,
 } from "../../core/transition/evidence.ts";
+import { LossProof } from "../../core/transition/lossProof.ts";
 import { plan } from "../../core/transition/plan.ts";
 import type { Plan, Refusal } from "../../core/transition/planTypes.ts";
 import { asExpected } from "../../core/transition/rejoin.ts";
-import { describeStep, type Goal, type Step } from "../../core/transition/step.ts";
-import { movingDatabases } from "../../core/transition/view.ts";
+import { describeStep, type Goal, otherOf, type Step, targetOf } from "../../core/transition/step.ts";
+import { movingDatabases, viewOf } from "../../core/transition/view.ts";
 import { messageOf } from "../observe/container.ts";
 import { GivenIntents } from "../observe/givenIntents.ts";
 import { type ConnectionTo, type Look, type ObserverAccess, observe } from "../observe/index.ts";
 import { Silence } from "../observe/silence.ts";
 import { act } from "./actions.ts";
+import { standbyConnection } from "./awaitStreaming.ts";
 import type { ActionContext, ActionDetails } from "./context.ts";
 import { actor, TransitionLock } from "./lock.ts";
 import { pauseAt } from "./pauseAt.ts";
+import { rejoinOf } from "./rejoinFile.ts";
 import { EarlyTakeOver } from "./takeOver.ts";
 import { EarlyUnsentWal } from "./unsentWal.ts";
 
@@ -105,11 +108,12 @@ export async function runTransition(run: TransitionRun): Promise<Evidence> {
 /** What is begun before anything is known, because writes may be waiting. None of it changes anything. */
 function earlyOf(goal: Goal, base: ActionContext): Pick<ActionContext, "earlyTakeOver" | "earlyUnsentWal"> {
   if (goal.transition === "rebuild") return {};
-  const target = targets[goal.transition];
-  const other = target === "shared" ? "read-only" : "shared";
+  const target = targetOf(goal.transition);
   const standby = base.connectionTo(target);
   return {
-    ...(goal.readUnsentWal && standby ? { earlyUnsentWal: new EarlyUnsentWal(other, standby, base) } : {}),
+    ...(goal.readUnsentWal && standby
+      ? { earlyUnsentWal: new EarlyUnsentWal(otherOf(target), standby, base) }
+      : {}),
     earlyTakeOver: new EarlyTakeOver(target, base),
   };
 }
@@ -125,9 +129,6 @@ const promoting: readonly Step["kind"][] = ["fence", "promote", "switch-over"];
 
 /** The steps after which clients write again, or as soon as there is a standby where replication is synchronous. */
 const opening: readonly Step["kind"][] = ["promote", "switch-over"];
-
-/** The database that a transition makes the writable one. */
-const targets = { promote: "read-only", restore: "shared" } as const;
 
 async function steps(
   run: TransitionRun,
@@ -145,12 +146,12 @@ async function steps(
   const earlier: Step[] = [];
   for (let round = 0; round < maximumRounds; round++) {
     const { observation, plan: planned } = carried ?? (await planNow(topology, goal, observer, look));
-    const { steps: todo, refused, warnings } = planned;
-    record.planned(observation, warnings);
+    const { steps: todo, refused } = planned;
+    record.planned(observation, planned);
     // Once something was done a refusal means that the world has changed under it: it is said, and nothing more is done.
     if (refused.length > 0) throw new RefusedError(goal.transition, refused);
     const [next] = todo;
-    if (!next) return;
+    if (!next) return askHowItCameBack(observation, record.lossProof, context);
     const step = asExpected(next, earlier);
     earlier.push(...todo);
     if (!promoting.includes(step.kind)) context.earlyTakeOver?.cancel();
@@ -169,6 +170,25 @@ async function steps(
   );
 }
 
+/** Where an earlier run has promoted, and the old primary has come back meanwhile: only that one can say what it had. */
+async function askHowItCameBack(
+  observation: Observation,
+  proof: LossProof,
+  context: ActionContext,
+): Promise<void> {
+  const { transition } = context.goal;
+  if (!proof.isOpen || transition === "rebuild") return;
+  const name = otherOf(targetOf(transition));
+  if (viewOf(observation, name)?.state !== "standby") return;
+  try {
+    await using standby = standbyConnection(name, context);
+    proof.cameBack(await rejoinOf(name, standby, context));
+  } catch (error) {
+    // The transition is done; it only cannot be shown that nothing was lost.
+    context.progress(`${name} could not be asked how it came back: ${messageOf(error)}`);
+  }
+}
+
 /** Collects what happens for the evidence. */
 class Record {
   readonly #run: TransitionRun;
@@ -178,17 +198,17 @@ class Record {
   #before: Observation | undefined;
   #writesStoppedAt: number | undefined;
   #writeGapSeconds: number | null = null;
-  #possibleLoss = false;
-  #isProvable = true;
+  readonly lossProof = new LossProof();
 
   constructor(run: TransitionRun, startedAt: Date) {
     this.#run = run;
     this.#startedAt = startedAt;
   }
 
-  planned(observation: Observation, warnings: readonly string[]): void {
+  planned(observation: Observation, planned: Plan): void {
     this.#before ??= observation;
-    for (const warning of warnings) {
+    this.lossProof.planned(this.#run.goal, observation, planned);
+    for (const warning of planned.warnings) {
       if (!this.#warnings.has(warning)) this.#run.progress(`warning: ${warning}`);
       this.#warnings.add(warning);
     }
@@ -199,12 +219,12 @@ class Record {
     const startedAt = new Date();
     const began = performance.now();
     this.#run.progress(`${text}${cost === "writes wait" ? " (writes wait)" : ""} …`);
-    if (step.kind === "promote" && step.proof === "possible loss") this.#possibleLoss = true;
+    this.lossProof.begins(step);
     try {
       const found = await work();
-      const { writesStoppedAt, writesResumedAt, fencedWhileDown: _, provesZeroLoss, ...details } = found;
-      this.#isProvable &&= provesZeroLoss !== false;
-      if (provesZeroLoss && this.#isProvable) this.#possibleLoss = false;
+      const { writesStoppedAt, writesResumedAt, fencedWhileDown: _, unsentUnread, ...details } = found;
+      if (unsentUnread) this.lossProof.leftUnread();
+      this.lossProof.cameBack(found.rejoin ?? null);
       this.#writesStoppedAt ??= writesStoppedAt;
       // Where replication is synchronous writes may resume only with the step after the promotion.
       if (this.#writesStoppedAt !== undefined && writesResumedAt !== undefined)
@@ -242,7 +262,7 @@ class Record {
       after: databaseEvidence(after),
       steps: this.#steps,
       writeGapSeconds: this.#writeGapSeconds,
-      lostWrites: this.#possibleLoss ? null : 0,
+      lostWrites: this.lossProof.lostWrites,
       warnings: [...this.#warnings],
       error: failure === undefined ? null : messageOf(failure),
     };

@@ -45,6 +45,9 @@ interface End {
   readonly segmentBytes: number;
 }
 
+/** The words that tell `take-over` that it could not be read. */
+export const unreadWords = "? - 0";
+
 /** The words that tell `take-over` of it, and the bytes that follow them. */
 export function unsentWords(wal: UnsentWal | undefined): readonly [string, ...Buffer[]] {
   if (!wal) return ["- - 0"];

@@ -189,6 +189,30 @@ describe("a database is told something while nobody listens", () => {
   });
 });
 
+describe("the new primary does not tell its history at once, as where it crashes this very moment", () => {
+  it("the old one waits for it, and comes back as it is", async () => {
+    const deployment = await Deployment.shared();
+    const nodes = await Nodes.of(deployment);
+    await healthy(deployment);
+    // Those that are connected stay so.
+    await nodes.sql("shared-database", "ALTER ROLE replication NOLOGIN");
+    const promoting = transition(deployment, "promote", "H-1");
+    try {
+      await eventually("it waits", async () =>
+        (await nodeSays(nodes, "shared")).includes("to tell its history"),
+      );
+    } finally {
+      await nodes.sql("read-only-database", "ALTER ROLE replication LOGIN");
+    }
+    const { exitCode, all } = await promoting;
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
+    const { lostWrites, steps } = evidenceOf(deployment, "H-1");
+    expect([lostWrites, steps.at(-1)?.details.rejoin]).toMatchObject([0, { method: "as-is" }]);
+    expect((await transition(deployment, "restore", "H-1")).exitCode).toBe(0);
+    await healthy(deployment);
+  });
+});
+
 describe("a database crashes with much to replay", () => {
   it("it says where it is until it is open, and everything is there", async () => {
     const deployment = await Deployment.shared();

@@ -1,9 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import type { Evidence } from "../../core/transition/evidence.ts";
 import type { PausePoint } from "../../scripts/transition/pauseAt.ts";
 import { KillStory } from "../support/killStory.ts";
 import { eventually } from "../support/nodes.ts";
 import { runAgain, transition } from "../support/transition.ts";
+import { divergeAndKill, inVolumes } from "../support/transitionFaults.ts";
 
 // The same for the transitions that begin with a database that is gone: each test ends with both there again.
 describe.sequential("what follows the loss of a database is killed", () => {
@@ -24,8 +26,8 @@ describe.sequential("what follows the loss of a database is killed", () => {
   }
 
   /** Nothing of what both had is gone, and all is as declared again. */
-  async function backToNormal(id: string): Promise<void> {
-    await story.expectDone("promote");
+  async function backToNormal(id: string, lostWrites: Evidence["lostWrites"] = 0): Promise<void> {
+    await story.expectDone("promote", lostWrites);
     expect((await transition(story.deployment, "restore", story.id)).exitCode).toBe(0);
     await story.expectDone("restore");
     for (const node of ["gateway", "read-only-server"])
@@ -45,6 +47,36 @@ describe.sequential("what follows the loss of a database is killed", () => {
     await worker.killTree();
     expect((await runAgain(story.deployment, "promote", story.id, lossAllowed)).verdict).toMatch(/^done/);
     await backToNormal(id);
+  });
+
+  it("an emergency promote that left writes behind, after:promote: run again it does not call them kept", async () => {
+    const id = await story.nodes.store(`before ${story.id}`, "kept");
+    await divergeAndKill(story.nodes, "behind", "");
+    const worker = story.begin(
+      "promote",
+      { at: "after:promote" },
+      "--allow-data-loss",
+      "--no-read-unsent-wal",
+    );
+    await worker.says("paused at after:promote");
+    await worker.killTree();
+    const evidence = await runAgain(story.deployment, "promote", story.id, lossAllowed);
+    expect(evidence.steps.at(-1)?.details.rejoin).toMatchObject({ method: "rewind" });
+    await backToNormal(id, null);
+  });
+
+  it("an emergency promote that could not read the old disk, after:promote: run again it proves nothing by that disk", async () => {
+    const id = await lose();
+    const wal = "/var/lib/postgresql/data/pg_wal";
+    await inVolumes(story.nodes, "shared-database", `mv ${wal} ${wal}.away && touch ${wal}`);
+    const worker = story.begin("promote", { at: "after:promote" }, "--allow-data-loss");
+    await worker.says("paused at after:promote");
+    await worker.killTree();
+    expect(worker.output).toContain("what it had not sent could not be read");
+    await inVolumes(story.nodes, "shared-database", `rm ${wal} && mv ${wal}.away ${wal}`);
+    const evidence = await runAgain(story.deployment, "promote", story.id, lossAllowed);
+    expect(evidence.steps.at(-1)?.details.rejoin).toMatchObject({ method: "as-is" });
+    await backToNormal(id, null);
   });
 
   it.each<[PausePoint]>([

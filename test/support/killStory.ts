@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
-import type { TransitionName as Name } from "../../core/transition/step.ts";
+import type { Evidence } from "../../core/transition/evidence.ts";
+import { type TransitionName as Name, otherOf } from "../../core/transition/step.ts";
 import { WritableWatcher } from "../../scripts/load/writableWatcher.ts";
 import { Deployment } from "./deployment.ts";
 import { eventually, healthy, Nodes } from "./nodes.ts";
@@ -76,10 +77,14 @@ export class KillStory {
     await worker.kill();
   }
 
-  /** The end that every transition has to have. */
-  async expectDone(name: Name): Promise<void> {
+  /**
+   * The end that every transition has to have.
+   *
+   * @param lostWrites what its evidence is to say of them
+   */
+  async expectDone(name: Name, lostWrites: Evidence["lostWrites"] = 0): Promise<void> {
     const writable = name === "promote" ? "read-only" : "shared";
-    const other = writable === "shared" ? "read-only" : "shared";
+    const other = otherOf(writable);
     await eventually("both databases are what they should be", async () => {
       const now = await roles(this.deployment);
       return now[`${writable} database`] === "primary" && now[`${other} database`] === "standby";
@@ -87,7 +92,10 @@ export class KillStory {
     expect(
       await this.nodes.sql(`${writable}-database`, "SELECT application_name, state FROM pg_stat_replication"),
     ).toBe(`${other}-database|streaming`);
-    expect(evidenceOf(this.deployment, this.id)).toMatchObject({ verdict: expect.stringMatching(/^done/) });
+    expect(evidenceOf(this.deployment, this.id)).toMatchObject({
+      verdict: expect.stringMatching(/^done/),
+      lostWrites,
+    });
   }
 
   /** Does something to a transition while clients write, and proves that nothing was lost or doubled. */

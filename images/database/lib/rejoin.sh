@@ -30,6 +30,7 @@ own_end() {
 }
 
 # The upstream's history of a timeline, a line a fork: upstream_history UPSTREAM TIMELINE
+# Returns 2, as psql does, where the upstream cannot be asked: that says nothing of its history.
 upstream_history() {
   psql -XAtq -d "$(peer_conninfo "$1" replication replication) replication=true" -c "TIMELINE_HISTORY $2" |
     sed '1s/^[^|]*|//; /^$/d'
@@ -47,20 +48,21 @@ fork_point() {
 }
 
 # Whether a timeline of the same number is the same timeline on both sides. Two databases that were promoted without
-# knowing of each other have both given the next number.
+# knowing of each other have both given the next number. Returns 2 where the upstream cannot be asked.
 same_history() {
   local own theirs
   [ "$2" -gt 1 ] || return 0
   own=$(grep -v '^$' "$(printf '%s/pg_wal/%08X.history' "$data_folder" "$2")" 2>/dev/null) || return 1
-  theirs=$(upstream_history "$1" "$2") || return 1
-  [ "$own" = "$theirs" ] && same_beginning "$1" "$2" "$(awk 'END { print $2 }' <<< "$own")"
+  theirs=$(upstream_history "$1" "$2") || return
+  [ "$own" = "$theirs" ] || return 1
+  same_beginning "$1" "$2" "$(awk 'END { print $2 }' <<< "$own")"
 }
 
 # Whether a timeline begins with the same bytes on both sides: same_beginning UPSTREAM TIMELINE FORK
 # Two databases that were promoted at one position have the same history; the first record of each tells its time. Where that
-# is not there any more, or not yet, nobody can say.
+# is not there any more, or not yet, nobody can say. Returns 2 where the upstream cannot be asked.
 same_beginning() {
-  local segment file fork offset length=64 own theirs
+  local segment file fork offset length=64 own theirs code=0
   fork=$(position_of "$3")
   offset=$((fork % $(wal_segment_bytes)))
   segment=$(printf '%08X' "$2")$(segment_of "$3")
@@ -70,7 +72,8 @@ same_beginning() {
   [ $(($(od -An -t u8 -j $((offset - offset % 8192 + 8)) -N 8 "$file"))) -eq $((fork - fork % 8192)) ] || return 0
   own=$(od -An -v -t x1 -j "$offset" -N "$length" "$file" | tr -d ' \n')
   theirs=$(psql -XAtq -d "$(peer_conninfo "$1" rewind postgres)" \
-    -c "SELECT encode(pg_read_binary_file('pg_wal/$segment', $offset, $length, true), 'hex')")
+    -c "SELECT encode(pg_read_binary_file('pg_wal/$segment', $offset, $length, true), 'hex')") || code=$?
+  [ "$code" -ne 2 ] || return 2
   [ -z "$theirs" ] || [ "$own" = "$theirs" ]
 }
 
@@ -152,9 +155,24 @@ copy_again() {
   rejoined base-backup "$1" "$2" "$3"
 }
 
+# Compares the upstream's history with the own one: leaves in is_same whether it is on the same timeline, in history its own
+# where it is on a later one. Returns 1 where it cannot be asked, which must not be taken for another history: it may have
+# crashed this very moment.
+compare_histories() {
+  local code=0
+  is_same='' history=''
+  if [ "$their" -gt "$own" ]; then
+    history=$(upstream_history "$upstream" "$their") || code=$?
+  else
+    same_history "$upstream" "$own" || code=$?
+    [ "$code" -ne 0 ] || is_same=yes
+  fi
+  [ "$code" -ne 2 ]
+}
+
 # Makes the own data such that it can follow the upstream. Returns 1 when the intent has changed meanwhile.
 rejoin() {
-  local upstream answer id their oldest own end fork history needed='' kept='' not_kept='' need free control_data peer_fields
+  local upstream answer id their oldest own end fork history is_same needed='' kept='' not_kept='' need free control_data peer_fields
   upstream=$(intent upstream)
   control_data=$(pg_controldata "$data_folder")
   own=$(own_timeline)
@@ -172,8 +190,10 @@ rejoin() {
     elif [ "$their" -lt "$own" ]; then
       # Also a standby that is just being promoted may still name the timeline before.
       report_change closed "$upstream is on timeline $their, own is $own: an older one cannot be followed"
-    else
+    elif compare_histories; then
       break
+    else
+      report_change closed "waiting for $upstream to tell its history, before following it"
     fi
     intent_changed && return 1
     pause 0.1
@@ -183,14 +203,13 @@ rejoin() {
     copy_again "a rewind of the own data was interrupted, it was copied again" "" ""
     return
   fi
-  if [ "$their" -eq "$own" ] && same_history "$upstream" "$own"; then
+  if [ -n "$is_same" ]; then
     as_is "$upstream" "$upstream is on the same timeline $own" "" ""
     return
   fi
   end=$(own_end "$own")
   fork=
   if [ "$their" -gt "$own" ]; then
-    history=$(upstream_history "$upstream" "$their")
     fork=$(fork_point "$own" <<< "$history")
     if [ -n "$fork" ] && [ -n "$end" ] && lsn_at_least "$fork" "$end"; then
       # Known before the start: else the old timeline would be streamed first, to its end.

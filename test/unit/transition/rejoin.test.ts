@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { asExpected, expectedRejoin, type Rejoin } from "../../../core/transition/rejoin.ts";
-import { describeStep, type Step } from "../../../core/transition/step.ts";
+import { describeStep, otherOf, type Step } from "../../../core/transition/step.ts";
 import { viewOf } from "../../../core/transition/view.ts";
 import { observeWorld, type SimulatedDatabase } from "./world.ts";
 
@@ -53,7 +53,7 @@ describe("a step in the words of an earlier plan", () => {
   const follow = (database: "shared" | "read-only", expected: Rejoin): Step => ({
     kind: "follow",
     database,
-    upstream: database === "shared" ? "read-only" : "shared",
+    upstream: otherOf(database),
     expected,
   });
   const unknown = follow("shared", { method: "unknown", reason: "it is starting" });
