@@ -27,24 +27,29 @@ plan_keeping() {
   fi
 }
 
-# Whether a file in pg_wal is a segment before another one: is_before FILE SEGMENT. A segment's name is its timeline, then
-# its number.
+# Whether a file in pg_wal is a segment before, or after, another one: is_before FILE SEGMENT. A segment's name is its
+# timeline, then its number.
 is_before() {
   local name=${1##*/}
   [[ $name =~ ^[0-9A-F]{24}$ && -n $2 && ${name:8} < ${2:8} ]]
 }
+is_after() {
+  local name=${1##*/}
+  [[ $name =~ ^[0-9A-F]{24}$ && -n $2 && ${name:8} > ${2:8} ]]
+}
 
-# Copies the own data, with the WAL that is needed to start it: what begins with its last checkpoint. The rest, which is
-# kept for standbys, may be many times the data. It is not on the disk afterwards.
-#   copy_data TARGET
+# Copies the own data, with the WAL that is needed to start it: from its last checkpoint to its end. The rest, which is
+# kept for standbys or made ready for later, may be many times the data. It is not on the disk afterwards.
+#   copy_data TARGET END     END: where it ends; empty where that is not known
 copy_data() {
-  local file redo
+  local file redo last=
+  [ -z "$2" ] || last=FFFFFFFF$(segment_of "$2")
   rm -rf "$1"
   redo=$(control "Latest checkpoint's REDO WAL file")
   mkdir -m 0700 "$1" "$1/pg_wal" "$1/pg_wal/archive_status" || return
   find "$data_folder" -mindepth 1 -maxdepth 1 ! -name pg_wal -exec cp -a --reflink=auto -t "$1" {} + || return
   for file in "$data_folder"/pg_wal/*; do
-    if is_before "$file" "$redo" || [ -d "$file" ]; then continue; fi
+    if is_before "$file" "$redo" || is_after "$file" "$last" || [ -d "$file" ]; then continue; fi
     cp -a --reflink=auto "$file" "$1/pg_wal/" || return
   done
 }
@@ -52,19 +57,25 @@ copy_data() {
 # Puts complete data, which is on the disk, in the place of the own, which is kept in "kept": replace_data FOLDER
 # In one step: there is no moment without data. In the moment before it the new data is under the name of what is kept.
 replace_data() {
-  local file redo control_data
   mv -T "$1" "$kept" || return
   # A file system that cannot: whoever finds no data copies it again.
   mv --exchange -T "$kept" "$data_folder" 2>/dev/null ||
     { mv -T "$kept" "$1" && mv -T "$data_folder" "$kept" && mv -T "$1" "$data_folder"; } || return
   sync "${data_folder%/*}"
-  # What is kept starts with its last checkpoint.
+  # To stream comes first.
+  trim_kept &
+}
+
+# Removes from what is kept the WAL from before its last checkpoint, with which it starts; and says what is kept.
+trim_kept() {
+  local file redo old=() control_data
   control_data=$(pg_controldata "$kept")
   redo=$(control "Latest checkpoint's REDO WAL file")
   for file in "$kept"/pg_wal/*; do
-    is_before "$file" "$redo" && rm "$file"
+    is_before "$file" "$redo" && old+=("$file")
   done
-  nice -n 19 kept-data > /dev/null &
+  [ "${#old[@]}" -eq 0 ] || rm "${old[@]}"
+  nice -n 19 kept-data > /dev/null
 }
 
 # What postgres is configured with while pg_rewind brings the data to its end: rewind_configuration WAL_FOLDER
@@ -120,7 +131,7 @@ rewind() {
   local target=$data_folder wal=$own_wal code
   if [ -n "$kept" ]; then
     target=$incoming wal=$data_folder/pg_wal
-    if ! run_beside 2 tell_copying copy_data "$target"; then
+    if ! run_beside 2 tell_copying copy_data "$target" "$3"; then
       rm -rf "$target"
       kept='' not_kept="copying failed (see the log of this node)" target=$data_folder wal=$own_wal
     fi
