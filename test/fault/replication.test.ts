@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Overview } from "../../server/overview/schema.ts";
 import { Deployment } from "../support/deployment.ts";
@@ -189,26 +190,35 @@ describe("a database is told something while nobody listens", () => {
   });
 });
 
-describe("the new primary does not tell its history at once, as where it crashes this very moment", () => {
-  it("the old one waits for it, and comes back as it is", async () => {
+// As where it crashes at that very moment. Those that are connected stay so.
+describe("the new primary does not let the old one in at once", () => {
+  it.each([
+    { role: "replication", asks: "to tell its history", id: "H-1", diverges: false },
+    { role: "rewind", asks: "to answer, for a checkpoint", id: "H-2", diverges: true },
+  ])("which waits for it $asks, and is not copied", async ({ role, asks, id, diverges }) => {
     const deployment = await Deployment.shared();
     const nodes = await Nodes.of(deployment);
     await healthy(deployment);
-    // Those that are connected stay so.
-    await nodes.sql("shared-database", "ALTER ROLE replication NOLOGIN");
-    const promoting = transition(deployment, "promote", "H-1");
+    const allow = (node: string, until: string) =>
+      nodes.sql(node, `ALTER ROLE ${role} VALID UNTIL '${until}'`);
+    await allow("shared-database", "2000-01-01");
+    if (diverges) await divergeAndKill(nodes, "let_in", "");
+    const options = diverges ? ["--allow-data-loss", "--no-read-unsent-wal"] : [];
+    const promoting = transition(deployment, "promote", id, ...options);
     try {
-      await eventually("it waits", async () =>
-        (await nodeSays(nodes, "shared")).includes("to tell its history"),
-      );
+      await eventually("it waits", async () => (await nodeSays(nodes, "shared")).includes(asks));
+      // Longer than a few attempts take.
+      await sleep(8000);
     } finally {
-      await nodes.sql("read-only-database", "ALTER ROLE replication LOGIN");
+      await allow("read-only-database", "infinity");
     }
     const { exitCode, all } = await promoting;
     expect([exitCode, all]).toEqual([0, expect.stringContaining("promote: done")]);
-    const { lostWrites, steps } = evidenceOf(deployment, "H-1");
-    expect([lostWrites, steps.at(-1)?.details.rejoin]).toMatchObject([0, { method: "as-is" }]);
-    expect((await transition(deployment, "restore", "H-1")).exitCode).toBe(0);
+    const { lostWrites, steps } = evidenceOf(deployment, id);
+    expect([lostWrites, steps.at(-1)?.details.rejoin]).toMatchObject(
+      diverges ? [null, { method: "rewind" }] : [0, { method: "as-is" }],
+    );
+    expect((await transition(deployment, "restore", id)).exitCode).toBe(0);
     await healthy(deployment);
   });
 });

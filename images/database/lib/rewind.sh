@@ -110,17 +110,21 @@ bring_wal() {
   return 1
 }
 
-# Has the upstream write a checkpoint, which takes as long as it takes. The upstream may be away for a moment.
+# Has the upstream write a checkpoint, which takes as long as it takes. One that is away is waited for: to copy all from it
+# instead would have to wait as well.
 checkpoint_of() {
-  local attempt since=$SECONDS
+  local code since=$SECONDS
   report rejoining "waiting for a checkpoint of $1"
   tell_checkpoint() { report_change rejoining "waiting for a checkpoint of $upstream, $((SECONDS - since)) s by now"; }
-  for attempt in 1 2 3 4 5; do
-    run_beside 5 tell_checkpoint psql -XAtq -d "$(peer_conninfo "$1" rewind postgres)" -c CHECKPOINT && return
+  while true; do
+    run_beside 5 tell_checkpoint psql -XAtq -d "$(peer_conninfo "$1" rewind postgres)" -c CHECKPOINT
+    code=$?
+    # 2: the connection could not be made, or broke.
+    [ "$code" -eq 2 ] || return "$code"
     intent_changed && return 1
-    [ "$attempt" = 5 ] || pause 1
+    report_change rejoining "waiting for $1 to answer, for a checkpoint before the rewind"
+    pause 1
   done
-  return 1
 }
 
 # Sets the own data back to where it left the upstream's timeline: rewind UPSTREAM FORK END
