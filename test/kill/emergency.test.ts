@@ -49,6 +49,20 @@ describe.sequential("what follows the loss of a database is killed", () => {
     await backToNormal(id);
   });
 
+  it.each<[PausePoint]>([
+    ["before:fence"],
+    ["after:fence"],
+    ["after:promote"],
+    ["before:follow"],
+    ["after:follow"],
+  ])("an emergency promote, only pulumi, %s: a second up clears its lock, waits for an orphan that acts, and finishes", async (at) => {
+    const id = await lose();
+    story.deployment.configure({ allowDataLoss: story.id });
+    await story.killPulumiAt("promote", at);
+    story.deployment.configure({ allowDataLoss: undefined, transition: undefined, transitionId: undefined });
+    await backToNormal(id);
+  });
+
   it("an emergency promote that left writes behind, after:promote: run again it does not call them kept", async () => {
     const id = await story.nodes.store(`before ${story.id}`, "kept");
     await divergeAndKill(story.nodes, "behind", "");

@@ -1,8 +1,10 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import type { Evidence } from "../../core/transition/evidence.ts";
 import { type TransitionName as Name, otherOf } from "../../core/transition/step.ts";
 import { WritableWatcher } from "../../scripts/load/writableWatcher.ts";
+import type { PausePoint } from "../../scripts/transition/pauseAt.ts";
 import { Deployment } from "./deployment.ts";
 import { eventually, healthy, Nodes } from "./nodes.ts";
 import { damages, evidenceOf, roles, undamaged, underLoad } from "./transition.ts";
@@ -71,10 +73,22 @@ export class KillStory {
     return this.#working(WorkingProcess.script(this.deployment, file));
   }
 
-  /** Ends only the program itself. What it has started may live on, and is ended after the test. */
-  async killOnly(worker: WorkingProcess): Promise<void> {
-    this.#orphans.push(...worker.descendants);
-    await worker.kill();
+  /**
+   * `pulumi up` with the transition is held, and only pulumi is killed. The script that it has started may live on as an
+   * orphan: a second `npm run up` waits for that, or takes over, and finishes.
+   */
+  async killPulumiAt(name: Name, at: PausePoint): Promise<void> {
+    const up = this.beginUp(name, { at, until: this.go });
+    await up.says(`paused at ${at}`);
+    this.#orphans.push(...up.descendants);
+    await up.kill();
+    const second = this.beginScript("scripts/up.ts");
+    await second.says(/another transition is running|done in \d|evidence: /);
+    writeFileSync(this.go, "");
+    expect([[0, 3].includes((await second.ended()) ?? -1), second.output]).toEqual([
+      true,
+      expect.stringContaining("removed the lock of a pulumi"),
+    ]);
   }
 
   /**
