@@ -14,6 +14,14 @@ describe.sequential("what follows the loss of a database is killed", () => {
 
   const killShared = () => story.nodes.docker("kill", story.nodes.container("shared-database"));
 
+  const points: readonly [PausePoint][] = [
+    ["before:fence"],
+    ["after:fence"],
+    ["after:promote"],
+    ["before:follow"],
+    ["after:follow"],
+  ];
+
   /** A write that both databases have; then the shared one is gone, and stays away. */
   async function lose(): Promise<string> {
     const id = await story.nodes.store(`before ${story.id}`, "kept");
@@ -34,13 +42,7 @@ describe.sequential("what follows the loss of a database is killed", () => {
       expect(await story.nodes.reveal(node, id)).toBe("kept");
   }
 
-  it.each<[PausePoint]>([
-    ["before:fence"],
-    ["after:fence"],
-    ["after:promote"],
-    ["before:follow"],
-    ["after:follow"],
-  ])("an emergency promote, with all that it started, %s: run again it finishes", async (at) => {
+  it.each(points)("an emergency promote, with all that it started, %s: run again it finishes", async (at) => {
     const id = await lose();
     const worker = story.begin("promote", { at }, "--allow-data-loss");
     await worker.says(`paused at ${at}`);
@@ -49,13 +51,9 @@ describe.sequential("what follows the loss of a database is killed", () => {
     await backToNormal(id);
   });
 
-  it.each<[PausePoint]>([
-    ["before:fence"],
-    ["after:fence"],
-    ["after:promote"],
-    ["before:follow"],
-    ["after:follow"],
-  ])("an emergency promote, only pulumi, %s: a second up clears its lock, waits for an orphan that acts, and finishes", async (at) => {
+  it.each(
+    points,
+  )("an emergency promote, only pulumi, %s: a second up clears its lock, waits for an orphan that acts, and finishes", async (at) => {
     const id = await lose();
     story.deployment.configure({ allowDataLoss: story.id });
     await story.killPulumiAt("promote", at);
