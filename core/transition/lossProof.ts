@@ -32,7 +32,7 @@ export class LossProof {
     if (step.kind === "switch-over") this.#hasPromoted = true;
     if (step.kind !== "promote") return;
     this.#hasPromoted = true;
-    this.#isPossible = step.proof === "possible loss";
+    this.#isPossible ||= step.proof === "possible loss";
   }
 
   /** What the old primary had not sent could not be read, or was left alone: how it comes back proves nothing then. */
