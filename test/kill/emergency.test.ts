@@ -5,7 +5,7 @@ import type { PausePoint } from "../../scripts/transition/pauseAt.ts";
 import { KillStory } from "../support/killStory.ts";
 import { eventually } from "../support/nodes.ts";
 import { runAgain, transition } from "../support/transition.ts";
-import { divergeAndKill, inVolumes } from "../support/transitionFaults.ts";
+import { divergeAndKill, forgetUnsent, inVolumes } from "../support/transitionFaults.ts";
 
 // The same for the transitions that begin with a database that is gone: each test ends with both there again.
 describe.sequential("what follows the loss of a database is killed", () => {
@@ -79,6 +79,8 @@ describe.sequential("what follows the loss of a database is killed", () => {
 
   it("an emergency promote that could not read the old disk, after:promote: run again it proves nothing by that disk", async () => {
     const id = await lose();
+    // What it had written in the background meanwhile: it is to come back as it is.
+    await forgetUnsent(story.nodes);
     const wal = "/var/lib/postgresql/data/pg_wal";
     await inVolumes(story.nodes, "shared-database", `mv ${wal} ${wal}.away && touch ${wal}`);
     const worker = story.begin("promote", { at: "after:promote" }, "--allow-data-loss");

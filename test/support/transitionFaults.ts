@@ -1,4 +1,6 @@
 import { execa } from "execa";
+import { parseLsn } from "../../core/lsn.ts";
+import { segmentName } from "../../core/transition/unsentWal.ts";
 import { eventually, type Nodes } from "./nodes.ts";
 
 const databaseNodes = { shared: "shared-database", "read-only": "read-only-database" } as const;
@@ -83,6 +85,22 @@ export async function tablesKeptAside(
 
 const tablesSql =
   "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+
+/** On the disk of the shared database, which is down: removes from the WAL what its replica has not received. */
+export async function forgetUnsent(nodes: Nodes): Promise<void> {
+  const replica = (sql: string) => nodes.sql("read-only-database", sql);
+  const segments = "FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'";
+  const timeline = Number.parseInt(await replica(`SELECT max(left(name, 8)) ${segments}`), 16);
+  const received = parseLsn(await replica("SELECT pg_last_wal_receive_lsn()"));
+  const segmentBytes = Number(await replica("SELECT pg_size_bytes(current_setting('wal_segment_size'))"));
+  const segment = `/var/lib/postgresql/data/pg_wal/${segmentName(timeline, received, segmentBytes)}`;
+  const offset = received % segmentBytes;
+  await inVolumes(
+    nodes,
+    "shared-database",
+    `test -e ${segment} && truncate --size=${offset} ${segment} && truncate --size=${segmentBytes} ${segment}`,
+  );
+}
 
 /** Runs a shell line as root with a stopped node's volumes: what a person with the disk in hand could do. */
 export async function inVolumes(nodes: Nodes, node: string, script: string): Promise<string> {
