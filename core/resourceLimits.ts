@@ -9,11 +9,19 @@ const minimumMegabytes = { database: 256, server: 128, gateway: 64, application:
 /** How much of a database's memory its shared buffers may take: the rest is for connections, sorting and files. */
 const sharedBuffersPart = 0.75;
 
+/**
+ * The databases' part of the processors, where those are short, by the engine's measure: any other container has 1024. In a
+ * failover clients that wait are woken all at once, and wait for what a database does first.
+ */
+const databaseCpuShares = 4096;
+
+const cpuSharesSchema = z.number().int().min(2).max(262144);
+
 function limitsSchema(kind: keyof typeof minimumMegabytes) {
   return z
     .strictObject({
       memoryMegabytes: z.number().int().min(minimumMegabytes[kind]).optional(),
-      cpuShares: z.number().int().min(2).max(262144).optional(),
+      cpuShares: kind === "database" ? cpuSharesSchema.default(databaseCpuShares) : cpuSharesSchema.optional(),
       cpus: z.number().min(0.1).max(1024).optional(),
     })
     .prefault({});

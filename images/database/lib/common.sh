@@ -18,12 +18,12 @@ read_clock() {
 # Says on the log and in node-state.json what this node is doing now. "status" reads the file.
 #   report STATE DETAIL     STATE: waiting | initialising | copying | asking | closed | starting
 report() {
-  local now
+  local now new=$state_folder/node-state.json.new.$BASHPID
   read_clock
   printf '%s %s: %s: %s\n' "$now" "${reporter:-database node}" "$1" "$2" >&2
-  jq -nc --arg state "$1" --arg detail "$2" --arg since "$now" \
-    '{state: $state, detail: $detail, since: $since}' > "$state_folder/node-state.json.new"
-  mv "$state_folder/node-state.json.new" "$state_folder/node-state.json"
+  # By a name of its own: what runs beside reports as well.
+  jq -nc --arg state "$1" --arg detail "$2" --arg since "$now" '{state: $state, detail: $detail, since: $since}' > "$new"
+  mv "$new" "$state_folder/node-state.json"
 }
 
 # report, but only when the words have changed: for loops that wait.

@@ -73,6 +73,7 @@ copy_from_upstream() {
 # Puts a complete data folder in its place, durably. What stood there is kept where that was planned (kept).
 adopt_incoming() {
   sync -f "$incoming"
+  is_on_disk=yes
   if [ -n "${kept:-}" ]; then
     replace_data "$incoming"
     return

@@ -222,13 +222,13 @@ rejoin() {
   fi
   report rejoining "own data went its own way (timeline $own, its end at ${end:-an unknown place}; $upstream left that timeline at ${fork:-an unknown place})"
   plan_keeping
-  # Again: to plan the keeping may have taken long.
-  read -r _ _ _ oldest <<< "$(ask_peer "$upstream")"
+  local why="own data could not be rewound, it was copied again"
+  local no_wal="own data went its own way, and $upstream has not kept the WAL since then"
   if wal_is_gone "$fork" "$oldest"; then
-    copy_again "own data went its own way, and $upstream has not kept the WAL since then" "$fork" "$end"
+    why=$no_wal
+  # pg_rewind tells timelines apart by their number only.
+  elif [ "$their" -gt "$own" ] && [ -n "$fork" ] && rewind "$upstream" "$fork" "$end"; then
     return
   fi
-  # pg_rewind tells timelines apart by their number only.
-  if [ "$their" -gt "$own" ] && [ -n "$fork" ] && rewind "$upstream" "$fork" "$end"; then return; fi
-  copy_again "own data could not be rewound, it was copied again" "$fork" "$end"
+  copy_again "$why" "$fork" "$end"
 }

@@ -62,13 +62,14 @@ replace_data() {
   mv --exchange -T "$kept" "$data_folder" 2>/dev/null ||
     { mv -T "$kept" "$1" && mv -T "$data_folder" "$kept" && mv -T "$1" "$data_folder"; } || return
   sync "${data_folder%/*}"
-  # To stream comes first.
   trim_kept &
 }
 
 # Removes from what is kept the WAL from before its last checkpoint, with which it starts; and says what is kept.
 trim_kept() {
   local file redo old=() control_data
+  # To stream comes first.
+  nap 1
   control_data=$(pg_controldata "$kept")
   redo=$(control "Latest checkpoint's REDO WAL file")
   for file in "$kept"/pg_wal/*; do
@@ -127,20 +128,33 @@ checkpoint_of() {
   done
 }
 
-# Sets the own data back to where it left the upstream's timeline: rewind UPSTREAM FORK END
-# Where it is kept a copy of it is rewound, which takes its place when it is complete: until then an interruption costs
-# nothing. The upstream makes a checkpoint first: changes that are in its memory only would have to be replayed, from WAL
-# that it may be removing just then.
-rewind() {
-  local target=$data_folder wal=$own_wal code
-  if [ -n "$kept" ]; then
-    target=$incoming wal=$data_folder/pg_wal
-    if ! run_beside 2 tell_copying copy_data "$target" "$3"; then
-      rm -rf "$target"
-      kept='' not_kept="copying failed (see the log of this node)" target=$data_folder wal=$own_wal
-    fi
+# What a rewind needs before it begins: prepare_rewind UPSTREAM END. Where the own data is kept it is copied, and the copy is
+# rewound, which takes the data's place when it is complete: until then an interruption costs nothing. The upstream makes a
+# checkpoint meanwhile: changes that are in its memory only would have to be replayed, from WAL that it may be removing just
+# then.
+prepare_rewind() {
+  local checkpoint
+  checkpoint_of "$1" &
+  checkpoint=$!
+  if [ -n "$kept" ] && ! run_beside 2 tell_copying copy_data "$incoming" "$2"; then
+    rm -rf "$incoming"
+    kept='' not_kept="copying failed (see the log of this node)"
   fi
-  checkpoint_of "$1" || return
+  await "$checkpoint"
+}
+
+# Sets the own data, or its copy, back to where it left the upstream's timeline: rewind UPSTREAM FORK END
+# Leaves in why that the upstream has not kept the WAL (no_wal), where that is what has kept it from it.
+rewind() {
+  local target=$data_folder wal=$own_wal code oldest
+  prepare_rewind "$1" "$3" || return
+  # Again: that may have taken long.
+  read -r _ _ _ oldest <<< "$(ask_peer "$1")"
+  if wal_is_gone "$2" "$oldest"; then
+    why=$no_wal
+    return 1
+  fi
+  [ -z "$kept" ] || target=$incoming wal=$data_folder/pg_wal
   rewind_configuration "$wal" | write_file "$state_folder/rewind.conf"
   if [ -z "$kept" ]; then
     rm -rf "$wal"
@@ -158,6 +172,7 @@ rewind() {
   [ "$code" -eq 0 ] || return
   touch "$target/standby.signal"
   sync "$target"
+  is_on_disk=yes
   rejoined rewind "own data was set back to where it left the timeline of $1" "$2" "$3"
   [ -z "$kept" ] || replace_data "$target"
 }

@@ -18,9 +18,14 @@ forward() {
 
 # Runs a command in the foreground, but so that a stop signal is obeyed at once, however long it takes.
 run() {
-  local code
   "$@" &
-  child=$!
+  await "$!"
+}
+
+# Waits for a child so that a stop signal is obeyed at once: await PROCESS
+await() {
+  local code
+  child=$1
   while true; do
     wait "$child"
     code=$?
@@ -89,13 +94,15 @@ hold_closed() {
 # signal, or until the intent wants something else. What it was stopped at is left in stopped.json.
 #   supervise primary | standby | promote
 supervise() {
-  local now=$1 wanted code transition_id
+  local now=$1 wanted code transition_id options=()
   # What came since the intent was read has woken nobody.
   [ -z "$stop_requested" ] || exit 0
   intent_changed && return
   rm -f "$state_folder/stopped.json" "$state_folder/restart"
   chmod 0700 "$data_folder"
-  postgres -D "$data_folder" -c "config_file=$config_folder/postgresql.conf" &
+  # To make sure of each file is needless where all of them were written out just now.
+  [ -z "${is_on_disk:-}" ] || options=(-c recovery_init_sync_method=syncfs)
+  postgres -D "$data_folder" -c "config_file=$config_folder/postgresql.conf" "${options[@]}" &
   postgres_pid=$!
   settle "$now" &
   watcher_pid=$!
@@ -137,11 +144,14 @@ supervise() {
   fi
 }
 
-# What a standby is configured with besides: standby_configuration UPSTREAM. It keeps little WAL of its own: once it is
-# promoted, pg_rewind copies all of that to the old primary, which needs none of it.
+# What a standby is configured with besides: standby_configuration UPSTREAM. It keeps little WAL of its own, and has little
+# made ready for later: once it is promoted, pg_rewind copies all of that to the old primary, which needs none of it.
 standby_configuration() {
-  printf "primary_conninfo = '%s'\nprimary_slot_name = '%s'\nwal_keep_size = '32MB'\n" \
-    "$(peer_conninfo "$1" replication postgres)" "$(node .slot)"
+  local wal
+  # The least that PostgreSQL takes.
+  wal=$((2 * $(wal_segment_bytes) >> 20))MB
+  printf "primary_conninfo = '%s'\nprimary_slot_name = '%s'\nwal_keep_size = '%s'\nmin_wal_size = '%s'\n" \
+    "$(peer_conninfo "$1" replication postgres)" "$(node .slot)" "$wal" "$wal"
 }
 
 # A database that was promoted while it ran is configured as a standby until the checkpoint after its promotion, which
