@@ -21,7 +21,8 @@ function limitsSchema(kind: keyof typeof minimumMegabytes) {
   return z
     .strictObject({
       memoryMegabytes: z.number().int().min(minimumMegabytes[kind]).optional(),
-      cpuShares: kind === "database" ? cpuSharesSchema.default(databaseCpuShares) : cpuSharesSchema.optional(),
+      cpuShares:
+        kind === "database" ? cpuSharesSchema.default(databaseCpuShares) : cpuSharesSchema.optional(),
       cpus: z.number().min(0.1).max(1024).optional(),
     })
     .prefault({});

@@ -37,6 +37,17 @@ describe("limits of containers", () => {
     );
   });
 
+  it("give the databases four times the processors of any other container where those are short, unless told otherwise", async () => {
+    const shares = (await registerDeployment({ resources: { server: { cpus: 2 } } })).flatMap(
+      ({ type, name, inputs: { cpuShares } }) =>
+        type === "docker:index/container:Container" && cpuShares !== undefined ? [[name, cpuShares]] : [],
+    );
+    expect(shares.sort()).toEqual([
+      ["read-only-database", 4096],
+      ["shared-database", 4096],
+    ]);
+  });
+
   it("reach the containers of their kind", async () => {
     const resources = { database: { memoryMegabytes: 512, cpuShares: 512 }, server: { cpus: 1.5 } };
     const containers = (await registerDeployment({ resources })).filter(
