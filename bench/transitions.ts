@@ -35,8 +35,9 @@ export const transitions: Suite = {
         }
       return { mayLose: false };
     });
-    const emergencies = await emergenciesOf(stack, say, "readable", runs);
-    const unreadable = await emergenciesOf(stack, say, "unreadable", Math.min(runs, 10));
+    const emergencies: Measurement[] = [];
+    for (const kind of kinds)
+      emergencies.push(...emergencyMeasurements(await emergenciesOf(stack, say, kind, runs), kind));
     return [
       ...(["promote", "restore"] as const).flatMap((name) =>
         plannedMeasurements(
@@ -44,30 +45,41 @@ export const transitions: Suite = {
           planned.filter(({ transition }) => transition === name),
         ),
       ),
-      ...emergencyMeasurements(emergencies, ""),
-      ...emergencyMeasurements(unreadable, ", whose disk could not be read and had more"),
+      ...emergencies,
       ...(await rebuildMeasurements(stack, Math.min(runs, 5), say)),
     ];
   },
 };
 
-/** Whether what the old primary has not sent can be read from its disk at the promotion; where not, there is some. */
-type Disk = "readable" | "unreadable";
+/** What is with the old primary's disk, and with the writes that only it has. */
+interface Kind {
+  readonly name: string;
+  /** What it has not sent can be read at the promotion; where not, there is some. */
+  readonly readable: boolean;
+  /** Its data is kept aside where it went its own way. */
+  readonly keepDiverged: boolean;
+}
+
+const kinds: readonly Kind[] = [
+  { name: "disk readable", readable: true, keepDiverged: true },
+  { name: "disk unreadable, diverged data not kept", readable: false, keepDiverged: false },
+  { name: "disk unreadable, diverged data kept", readable: false, keepDiverged: true },
+];
 
 async function emergenciesOf(
   stack: DeployedStack,
   say: (line: string) => void,
-  disk: Disk,
+  kind: Kind,
   runs: number,
 ): Promise<readonly Emergency[]> {
   const emergencies: Emergency[] = [];
   await underLoad(stack, say, async (load) => {
     for (let run = 1; run <= runs; run++) {
-      const measured = await emergency(stack, load, disk, `bench-${disk}-${run}`);
+      const measured = await emergency(stack, load, kind, `bench-${kinds.indexOf(kind)}-${run}`);
       emergencies.push(measured);
-      const { firstWrite, parts, streaming, rejoin, unsentBytes } = measured;
+      const { firstWrite, parts, streaming, rejoin, unsentBytes, megabytes } = measured;
       say(
-        `emergency promote ${run} (${disk} disk): first write ${firstWrite.toFixed(3)} s after the decision (${partsText(parts)}; ${unsentBytes} bytes read from the old primary's disk; it streams ${streaming.toFixed(3)} s later, ${rejoin})`,
+        `emergency promote ${run} of ${runs} (${kind.name}): first write ${firstWrite.toFixed(3)} s after the decision (${partsText(parts)}; ${unsentBytes} bytes read from the old primary's disk; it streams ${streaming.toFixed(3)} s later, ${rejoin}, of ${megabytes} MB)`,
       );
     }
     // What the killed database had acknowledged and not sent is lost where its disk cannot be read.
@@ -85,6 +97,8 @@ interface Emergency {
   readonly rejoin: string;
   /** WAL that the new primary got from the old one's disk. */
   readonly unsentBytes: number;
+  /** How much the old primary has: its data folder, in megabytes. */
+  readonly megabytes: number;
   /** From the decision on: when each step began and how long it took. */
   readonly parts: readonly Part[];
 }
@@ -132,17 +146,18 @@ function partsText(parts: readonly Part[]): string {
 async function emergency(
   stack: DeployedStack,
   load: WriteLoad,
-  disk: Disk,
+  kind: Kind,
   transitionId: string,
 ): Promise<Emergency> {
   await serveForHours(stack, load);
-  if (disk === "unreadable") await writeUnsent(stack, load);
+  const megabytes = await megabytesOf(stack);
+  if (!kind.readable) await writeUnsent(stack, load);
   await containerOf(nodeOf(stack, "shared")).kill();
   // Whoever decides needs a moment; answers that were under way are counted before.
   await sleep(300);
   const decidedAt = performance.now();
   const decided = Date.now();
-  const evidence = await emergencyPromote(stack, disk, transitionId);
+  const evidence = await emergencyPromote(stack, kind, transitionId);
   await load.more(100);
   const first = load.firstAcknowledgedAfter(decidedAt);
   if (first === undefined) throw new Error("nothing was acknowledged after the emergency promote");
@@ -161,6 +176,7 @@ async function emergency(
     streaming: (Date.parse(follow.startedAt) - decided) / 1000 + follow.seconds - firstWrite,
     rejoin: method,
     unsentBytes: unsent.find((read) => read)?.bytes ?? 0,
+    megabytes,
     parts,
   };
 }
@@ -192,7 +208,20 @@ async function writeUnsent(stack: DeployedStack, load: WriteLoad): Promise<void>
   await load.more(100);
 }
 
-function emergencyPromote(stack: DeployedStack, disk: Disk, transitionId: string): Promise<Evidence> {
+async function megabytesOf(stack: DeployedStack): Promise<number> {
+  const rows = await localRows(
+    nodeOf(stack, "shared"),
+    "postgres",
+    "SELECT round((sum(pg_database_size(oid)) + (SELECT sum(size) FROM pg_ls_waldir())) / 1e6) FROM pg_database",
+  );
+  return Number(rows[0]);
+}
+
+function emergencyPromote(
+  stack: DeployedStack,
+  { readable, keepDiverged }: Kind,
+  transitionId: string,
+): Promise<Evidence> {
   return runTransition({
     topology: stack.topology,
     goal: {
@@ -200,8 +229,8 @@ function emergencyPromote(stack: DeployedStack, disk: Disk, transitionId: string
       transitionId,
       allowDataLoss: true,
       primaryIsDown: false,
-      keepDiverged: true,
-      readUnsentWal: disk === "readable",
+      keepDiverged,
+      readUnsentWal: readable,
     },
     observer: stack.access,
     operatorPassword: stack.operatorPassword,
@@ -253,16 +282,20 @@ function partsOf(measured: MeasuredTransition): readonly Part[] {
   ];
 }
 
-function emergencyMeasurements(runs: readonly Emergency[], of: string): readonly Measurement[] {
+function emergencyMeasurements(
+  runs: readonly Emergency[],
+  { name, keepDiverged }: Kind,
+): readonly Measurement[] {
+  const largest = Math.max(...runs.map(({ megabytes }) => megabytes));
   return [
     {
-      what: `emergency promote${of}: decision to first write at the gateway`,
+      what: `emergency promote (${name}): decision to first write at the gateway`,
       seconds: runs.map(({ firstWrite }) => firstWrite),
       p95TargetSeconds: 0.5,
       parts: middleOf(runs, ({ firstWrite }) => firstWrite)?.parts ?? [],
     },
     ...[...new Set(runs.map(({ rejoin }) => rejoin))].sort().map((method) => ({
-      what: `emergency promote${of}: first write to the old primary streaming (${method})`,
+      what: `emergency promote (${name}): first write to the old primary streaming (${method}${keepDiverged && method !== "as-is" ? `, up to ${largest} MB copied before` : ""})`,
       seconds: runs.filter(({ rejoin }) => rejoin === method).map(({ streaming }) => streaming),
       p95TargetSeconds: 2,
       parts: [],
